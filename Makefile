@@ -1,0 +1,102 @@
+# Every target has one line of help behind `##`; `make` alone prints them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Another package index for torch, such as PyTorch's index of CPU builds (README, "Installing").
+TORCH_INDEX ?=
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PIP_COMPILE = $(VENV)-lock/bin/pip-compile --quiet --strip-extras --allow-unsafe --annotation-style=line --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+# Where `make run` listens, and what `make stack` is told.
+BIND ?= 127.0.0.1:8000
+PORT ?= 8080
+RATE ?= 10
+# Further arguments of pytest, for example PYTEST_ARGS="tests/nginx -k limit".
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- Running ---------------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(VENV)/.run ## Install what is needed and serve on 127.0.0.1:8000 (BIND=HOST:PORT for elsewhere)
+	@echo 'Hush starts on http://$(BIND). From another terminal, for example:'
+	@echo '    curl http://$(BIND)/models'
+	@echo '    curl -F audio_file=@tests/data/noisy.wav http://$(BIND)/predict -o clean.wav'
+	@echo 'Ctrl-C stops it.'
+	@HUSH_BIND=$(BIND) exec $(BIN)/gunicorn -c gunicorn_conf.py wsgi:app
+
+.PHONY: stack
+stack: $(VENV)/.run ## The same behind the real nginx on 127.0.0.1:8080 (PORT=, RATE= requests a minute, 0 = no limit)
+	@exec $(BIN)/python -m nginx.stack --port $(PORT) --rate $(RATE)
+
+# ---- Checking --------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(VENV)/.dev ## Install what the tests need and run all of them (PYTEST_ARGS= for pytest)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.dev ## All tests, with the line coverage of api and inference, server processes included
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff, mypy --strict, import boundaries
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.dev ## Let ruff put the code in order
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+# ---- Making ----------------------------------------------------------------------------------------------------------
+
+.PHONY: picture
+picture: $(VENV)/.dev ## Draw the README's spectrograms again
+	$(BIN)/python -m docs.pictures.spectrogram
+
+.PHONY: lock
+lock: $(VENV)-lock/bin/pip-compile ## Compile requirements*.in to pinned requirements*.txt
+	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements.txt requirements.in
+	@# Which build of torch (+cpu, +cu...) is installed is chosen by the index, not by the pin.
+	sed -i.bak -E 's/^(torch==[0-9.]+)\+[a-z0-9]+ */\1             /' requirements.txt
+	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements-dev.txt requirements-dev.in
+	sed -i.bak -E 's/^(torch==[0-9.]+)\+[a-z0-9]+ */\1             /' requirements-dev.txt
+	rm -f requirements.txt.bak requirements-dev.txt.bak
+
+.PHONY: clean
+clean: ## Remove what the targets made: .venv, .run and caches
+	rm -rf $(VENV) $(VENV)-lock .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# ---- Environments ----------------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'Python 3.11 or newer is needed; name it with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo '$(PYTHON) cannot make virtual environments. Debian, Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps are newer than the pins they were installed from, so pins that change are installed at the next call.
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)-lock/bin/pip-compile:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --disable-pip-version-check pip-tools==7.6.2
