@@ -1,0 +1,1 @@
+"""Training and measuring of the networks in `inference.networks`; imported by nothing else in the project."""
