@@ -1,0 +1,118 @@
+"""The application: which endpoint answers which path, and what holds for all of them."""
+
+import json
+import logging
+import time
+from typing import Any
+
+from flask import Flask, Response, g, request
+from flask_restful import Api
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from api.admission import Admission
+from api.errors import answer, request_id
+from api.readiness import Readiness
+from api.recording import Limits
+from api.requests import HushRequest, acceptable
+from api.resources.health import Health, Ready, Version, read_version
+from api.resources.mix_noise import MixNoise, NoiseTypes
+from api.resources.models import Models, OneModel
+from api.resources.predict import Predict
+from api.settings import Settings
+from api.spool import Spooler
+from inference.errors import UnknownModel
+from inference.noise import NoiseLibrary
+from inference.store import DEFAULT_LABEL, ModelStore
+
+log = logging.getLogger("hush.access")
+
+
+class HushApi(Api):  # type: ignore[misc]
+    """Flask-RESTful with the application's own error handling, and with the Accept header taken seriously.
+
+    Left to itself it answers errors raised in resources in a form of its own, without asking the application's
+    handlers, and ignores an Accept header that admits no JSON.
+    """
+
+    def error_router(self, original_handler: Any, error: Exception) -> Any:
+        """Every error goes to the handler of the application."""
+        return original_handler(error)
+
+    def make_response(self, data: Any, *args: Any, **kwargs: Any) -> Response:
+        """`data` as JSON; raises `NotAcceptable`."""
+        acceptable(request.accept_mimetypes, ("application/json",))
+        return super().make_response(data, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary) -> Flask:
+    """The application over loaded models. Call it before the fork: the slots are shared by whoever inherits it."""
+    app = Flask("hush", static_folder=None)
+    spooler = Spooler(settings.spool_bytes, settings.spool_dir)
+    app.request_class = type("Request", (HushRequest,), {"spooler": spooler})
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.extensions["admission"] = Admission(
+        slots=settings.slots, queue_length=settings.queue_length, timeout=settings.queue_timeout_s
+    )
+    app.extensions["readiness"] = _readiness(settings, models)
+    _add_routes(app, settings, models, noises, spooler)
+    app.register_error_handler(Exception, answer)
+    app.before_request(_note_start)
+    app.after_request(_finish)
+    if settings.access_log:
+        app.after_request(_log_access)
+    if settings.trusted_proxies:
+        trusted = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted)  # type: ignore[method-assign]
+    return app
+
+
+def _readiness(settings: Settings, models: ModelStore) -> Readiness:
+    try:
+        model = models.resolve(DEFAULT_LABEL)
+    except UnknownModel:  # a store need not name a default; any network shows whether inference works
+        model = next(iter(models.models.values()))
+    return Readiness(model, max_age=settings.ready_max_age_s, drain_file=settings.drain_file)
+
+
+def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: NoiseLibrary, spooler: Spooler) -> None:
+    admission: Admission = app.extensions["admission"]
+    readiness: Readiness = app.extensions["readiness"]
+    limits = Limits(settings.max_seconds, settings.max_channels)
+    mix_limits = Limits(settings.mix_max_seconds, settings.max_channels)
+    routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
+        (Predict, "/predict", (models, admission, limits, readiness, spooler)),
+        (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
+        (NoiseTypes, "/noise-types", (noises,)),
+        (Models, "/models", (models,)),
+        (OneModel, "/models/<name>", (models,)),
+        (Health, "/healthz", ()),
+        (Ready, "/readyz", (readiness,)),
+        (Version, "/version", (read_version(settings.version_file),)),
+    )
+    api = HushApi(app)
+    for resource, path, pieces in routes:
+        api.add_resource(resource, path, resource_class_args=pieces)
+
+
+def _note_start() -> None:
+    g.start = time.perf_counter()
+
+
+def _finish(answer: Response) -> Response:
+    answer.headers["X-Request-Id"] = request_id()
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+def _log_access(answer: Response) -> Response:
+    line = {
+        "id": request_id(),
+        "client": request.remote_addr,
+        "method": request.method,
+        "path": request.path,
+        "status": answer.status_code,
+        "bytes": answer.content_length,
+        "ms": round(1000 * (time.perf_counter() - g.start), 1),
+    }
+    log.info(json.dumps(line))
+    return answer

@@ -1,0 +1,154 @@
+"""Every exception as an answer: the one place where errors become HTTP.
+
+    RequestError                   what is wrong with the request as HTTP, before any audio is looked at
+    ├── InvalidQuery               unknown parameter, or a value that is not possible
+    ├── NoAudioFile                neither a file in the form nor a body
+    ├── MalformedBody              broken multipart, or fewer bytes than announced
+    ├── BodyTooLarge               past a limit on bytes or form fields
+    ├── UnreadableContentType      the body is declared to be something else than audio
+    ├── NotAcceptable              the client accepts nothing of what there is
+    └── NotReady                   this worker should not get requests
+
+The library's errors, admission's and werkzeug's arrive here as well. Whatever is in none of these families is a bug:
+it is logged with the request's id and answered with a 500 that says no more than that id.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+
+from api import problems
+from api.admission import Overloaded
+from inference import errors as audio
+
+log = logging.getLogger("hush")
+
+
+class RequestError(Exception):
+    """The request cannot be served as it is; the text is meant for the client."""
+
+
+class InvalidQuery(RequestError):
+    """`parameters` names each bad query parameter with what is wrong."""
+
+    def __init__(self, parameters: dict[str, list[str]]) -> None:
+        self.parameters = parameters
+        wrong = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in sorted(parameters.items()))
+        super().__init__(f"The query cannot be understood: {wrong}")
+
+
+class NoAudioFile(RequestError):
+    """There is no audio to work on."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"No audio was sent: {reason}. Send it as the multipart field audio_file, or as the bare body with "
+            "a Content-Type of audio/..."
+        )
+
+
+class MalformedBody(RequestError):
+    """The body is not what its headers say."""
+
+
+class BodyTooLarge(RequestError):
+    """`limit_bytes` is the largest body; a form has limits of its own besides."""
+
+    def __init__(self, limit_bytes: int, form_bytes: int, form_parts: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(
+            f"The body is past a limit: {limit_bytes} bytes in all, in a form {form_parts} parts and {form_bytes} "
+            "bytes of text in each."
+        )
+
+
+class UnreadableContentType(RequestError):
+    """The declared `content_type` is not audio; `readable` lists what is read."""
+
+    def __init__(self, content_type: str) -> None:
+        self.content_type = content_type
+        self.readable = audio.READABLE
+        super().__init__(
+            f"A body of type {content_type} cannot be read. Send multipart/form-data, audio/... or "
+            f"application/octet-stream; readable are {', '.join(audio.READABLE)}."
+        )
+
+
+class NotAcceptable(RequestError):
+    """The client's Accept header admits none of the media types `offered`."""
+
+    def __init__(self, offered: tuple[str, ...]) -> None:
+        self.offered = offered
+        super().__init__(f"The Accept header admits none of what can be given: {', '.join(offered)}.")
+
+
+class NotReady(RequestError):
+    """The worker is being drained, or inference does not work in it."""
+
+
+STATUS: dict[type[Exception], int] = {
+    InvalidQuery: 400,
+    NoAudioFile: 400,
+    MalformedBody: 400,
+    BodyTooLarge: 413,
+    UnreadableContentType: 415,
+    NotAcceptable: 406,
+    NotReady: 503,
+    Overloaded: 503,
+    audio.NotAudio: 400,
+    audio.UnsupportedCodec: 415,
+    audio.TruncatedAudio: 400,
+    audio.EmptyAudio: 400,
+    audio.NonFiniteAudio: 400,
+    audio.UnsupportedShape: 400,
+    audio.AudioTooShort: 422,
+    audio.AudioTooLong: 413,
+    audio.UnacceptableFormat: 422,
+    audio.UnknownNoiseType: 400,
+    audio.UnknownModel: 404,
+}
+
+
+def answer(error: Exception) -> Response:
+    """The problem document for any exception raised while a request was served."""
+    if isinstance(error, HTTPException):
+        return _of_werkzeug(error)
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+    if status is None:
+        log.error("request %s failed", request_id(), exc_info=error)
+        return _problem(500, f"The service failed. The request id {request_id()} leads to the cause in its log.")
+    return _of_family(error, status)
+
+
+def request_id() -> str:
+    """The id of the current request."""
+    return str(getattr(request, "id", ""))
+
+
+def _of_werkzeug(error: HTTPException) -> Response:
+    """Routing and other errors that are no more than their status, with the headers that go with it (Allow ...)."""
+    status = error.code or 500
+    answer = _problem(status, error.description or problems.phrase(status))
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            answer.headers[name] = value
+    return answer
+
+
+def _of_family(error: Exception, status: int) -> Response:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
+    kind = "urn:hush:problem:" + words.replace(" ", "-")
+    answer = _problem(status, str(error), vars(error), kind=kind, title=words.capitalize())
+    if isinstance(error, Overloaded):
+        answer.retry_after = error.retry_after
+    return answer
+
+
+def _problem(status: int, detail: str, evidence: Mapping[str, Any] | None = None, **kind: str) -> Response:
+    occurrence = {"instance": request.path, "request_id": request_id()}
+    document = problems.document(status, detail, {**occurrence, **(evidence or {})}, **kind)
+    return Response(document, status, content_type=problems.MEDIA_TYPE)

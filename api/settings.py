@@ -1,0 +1,216 @@
+"""Every setting of the service: one frozen object, parsed once from the `HUSH_*` variables of the environment.
+
+A bad value or an unknown name stops the start; all problems are reported together, each with name, value and what
+would be allowed. The fields from `bind` on belong to `gunicorn_conf.py`, which reads those variables by itself
+because it runs before anything else may be imported; it leaves complaints about them to this module.
+
+`python -m api.settings` prints the table that `docs/operations.md` holds.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from api.allowed import Parser, decimal, folder, matching, one_of, path, switch, whole
+
+PREFIX = "HUSH_"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+ADDRESS = r"unix:/.+|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}"
+
+
+class SettingsError(Exception):
+    """The environment does not describe a service that can start; `problems` has one sentence for each reason."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+def about(
+    allowed: tuple[Parser, str], says: str, *, unit: str = "", shown: str = "", server: bool = False
+) -> dict[str, Any]:
+    """What is known of a setting: parser, words for the docs (`shown` where the default is not a constant)."""
+    parse, words = allowed
+    return {"parse": parse, "allowed": words, "says": says, "unit": unit, "shown": shown, "server": server}
+
+
+def cores() -> int:
+    """CPU cores this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the service is told from outside. The variable of a field is its name in capitals behind `HUSH_`."""
+
+    models_dir: Path = field(
+        default=Path("models"), metadata=about(folder(), "Folder with `hyperparams.json` and the weights.")
+    )
+    noise_dir: Path | None = field(
+        default=None,
+        metadata=about(folder(), "Folder of noise recordings; each category in it is a noise type.", shown="none"),
+    )
+    max_body_bytes: int = field(
+        default=256 * 2**20,
+        metadata=about(whole(1024, 2**40), "Largest request body; more is answered with 413.", unit="bytes"),
+    )
+    max_seconds: float = field(
+        default=3600.0,
+        metadata=about(decimal(0.1, 86400), "Longest recording for `/predict`; more gets 413.", unit="seconds"),
+    )
+    mix_max_seconds: float = field(
+        default=300.0,
+        metadata=about(
+            decimal(0.1, 3600), "Longest recording for `/mix-noise`, which holds it in memory.", unit="seconds"
+        ),
+    )
+    max_channels: int = field(
+        default=8, metadata=about(whole(1, 64), "Most channels of a recording; more is answered with 400.")
+    )
+    spool_bytes: int = field(
+        default=2 * 2**20,
+        metadata=about(whole(0, 2**30), "Larger uploads and answers are kept in a file, not in memory.", unit="bytes"),
+    )
+    spool_dir: Path | None = field(
+        default=None,
+        metadata=about(
+            folder(), "Folder of those files; they have no name and end with the process.", shown="`TMPDIR`"
+        ),
+    )
+    slots: int = field(
+        default_factory=cores,
+        metadata=about(whole(1, 1024), "Requests computing at the same time, over all workers.", shown="cores"),
+    )
+    queue_length: int = field(
+        default=8,
+        metadata=about(whole(0, 4096), "Requests that may wait for a slot, over all workers; further ones get 503."),
+    )
+    queue_timeout_s: float = field(
+        default=10.0,
+        metadata=about(decimal(0, 600), "How long a request waits for a slot before it gets 503.", unit="seconds"),
+    )
+    ready_max_age_s: float = field(
+        default=30.0,
+        metadata=about(
+            decimal(0, 3600),
+            "`/readyz` trusts a worker whose last forward pass is younger, and tries a tiny one otherwise.",
+            unit="seconds",
+        ),
+    )
+    drain_file: Path | None = field(
+        default=None,
+        metadata=about(path(), "While this file exists `/readyz` answers 503: the balancer lets go.", shown="none"),
+    )
+    version_file: Path = field(
+        default=Path("version.json"),
+        metadata=about(path(), "JSON object written at build time; `/version` shows it where it exists."),
+    )
+    trusted_proxies: int = field(
+        default=0,
+        metadata=about(whole(0, 10), "How many proxies in front are trusted to append to `X-Forwarded-For`."),
+    )
+    access_log: bool = field(
+        default=False, metadata=about(switch(), "One JSON line on stderr for each request.", shown="`false`")
+    )
+
+    bind: str = field(
+        default="127.0.0.1:8000",
+        metadata=about(
+            matching(ADDRESS, "HOST:PORT or unix:/PATH"), "Where gunicorn listens; port 0: any free.", server=True
+        ),
+    )
+    workers: int | None = field(
+        default=None,
+        metadata=about(
+            whole(1, 256), "Forked worker processes.", shown="cores, fewer when memory is short", server=True
+        ),
+    )
+    threads: int | None = field(
+        default=None,
+        metadata=about(
+            whole(1, 4096),
+            "Threads of a worker. They hold uploads and waiting requests.",
+            shown="slots + queue length + 4",
+            server=True,
+        ),
+    )
+    timeout_s: int = field(
+        default=30,
+        metadata=about(
+            whole(1, 3600),
+            "A worker whose main loop is silent for longer logs its threads' stacks and is replaced.",
+            unit="seconds",
+            server=True,
+        ),
+    )
+    graceful_timeout_s: int = field(
+        default=60,
+        metadata=about(
+            whole(1, 3600), "How long a stopping worker may finish its requests.", unit="seconds", server=True
+        ),
+    )
+    keepalive_s: int = field(
+        default=75,
+        metadata=about(whole(1, 3600), "How long an idle connection stays open.", unit="seconds", server=True),
+    )
+    stall_timeout_s: int = field(
+        default=30,
+        metadata=about(
+            whole(1, 3600),
+            "A client that neither sends nor takes a byte for longer loses its connection.",
+            unit="seconds",
+            server=True,
+        ),
+    )
+    max_requests: int = field(
+        default=0,
+        metadata=about(whole(0, 10**9), "A worker is replaced after so many requests; 0: never.", server=True),
+    )
+    max_requests_jitter: int = field(
+        default=0,
+        metadata=about(whole(0, 10**9), "Up to so many more, drawn for each worker: not all at once.", server=True),
+    )
+    log_level: str = field(
+        default="info", metadata=about(one_of(*LOG_LEVELS), "Least severity that is logged.", server=True)
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Parses the `HUSH_*` variables; raises `SettingsError` with every problem found."""
+        given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for item in fields(cls):
+            text = given.pop(variable(item), None)
+            if text is None:
+                continue
+            try:
+                values[item.name] = item.metadata["parse"](text)
+            except ValueError:
+                problems.append(f"{variable(item)} is {text!r}, allowed is {item.metadata['allowed']}")
+        problems += [f"{name} is no setting of this service" for name in sorted(given)]
+        if problems:
+            raise SettingsError(problems)
+        return cls(**values)
+
+
+def variable(item: "Field[Any]") -> str:
+    """The environment variable of a field."""
+    return PREFIX + item.name.upper()
+
+
+def table() -> str:
+    """All settings as the Markdown table of docs/operations.md."""
+    lines = ["| variable | default | unit | allowed | what it is |", "| --- | --- | --- | --- | --- |"]
+    for item in fields(Settings):
+        known = item.metadata
+        constant = f"{item.default:g}" if isinstance(item.default, float) else str(item.default)
+        default = known["shown"] or f"`{constant}`"
+        lines.append(f"| `{variable(item)}` | {default} | {known['unit']} | {known['allowed']} | {known['says']} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())

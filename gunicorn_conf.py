@@ -1,0 +1,160 @@
+"""Settings of gunicorn. Only the standard library, because this file is read before anything else may be imported.
+
+Each value is a number fixed by the design or a `HUSH_*` variable. A variable that cannot be read falls back to its
+default here: right afterwards `api.settings` parses them all and stops the start, naming every bad one at once.
+docs/operations.md lists the variables; https://docs.gunicorn.org/en/stable/settings.html explains the settings.
+"""
+
+import faulthandler
+import gc
+import logging
+import math
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+MASTER_BYTES = 500 * 2**20  # the master with every model loaded
+WORKER_BYTES = 200 * 2**20  # what a worker adds at most, measured after mixed requests
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(f"HUSH_{name}", "")
+    return int(text) if text.isascii() and text.isdigit() else default
+
+
+def available_cores() -> int:
+    """Cores this process may use: its CPU mask, less where the control group's quota (v2) is smaller."""
+    quota, _, period = _read("/sys/fs/cgroup/cpu.max").partition(" ")
+    limit = math.ceil(int(quota) / int(period)) if quota.isdigit() and period.isdigit() else sys.maxsize
+    return max(1, min(len(os.sched_getaffinity(0)), limit))
+
+
+def available_memory() -> int:
+    """Bytes of memory this process may use: the machine's, less where the control group's limit (v2, v1) is smaller."""
+    limits = [_read("/sys/fs/cgroup/memory.max"), _read("/sys/fs/cgroup/memory/memory.limit_in_bytes")]
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(machine, *(int(limit) if limit.isdigit() else machine for limit in limits))
+
+
+def default_workers(cores: int, memory: int) -> int:
+    """One worker a core, as far as the memory (bytes) reaches."""
+    return max(1, min(cores, (memory - MASTER_BYTES) // WORKER_BYTES))
+
+
+_slots = _number("SLOTS", available_cores())
+
+# The application: module and name.
+wsgi_app = "wsgi:app"
+
+# Where to listen, HOST:PORT or unix:/PATH. nginx in front reaches a loopback address or a socket; nothing else should.
+bind = os.environ.get("HUSH_BIND", "127.0.0.1:8000")
+
+# Connections the kernel holds before they are accepted, 64 to net.core.somaxconn. Accepting is quick here, so the queue
+# is only a cushion for bursts: refusing is the business of the admission, which says so to the client.
+backlog = 2048
+
+# The application is built once in the master and its memory shared by fork, 390 instead of 886 MB with four workers.
+preload_app = True
+
+# Processes, 1 to cores: inference is single-threaded, and more processes than cores only take memory.
+workers = _number("WORKERS", default_workers(available_cores(), available_memory()))
+
+# A thread holds an upload or a waiting request and hardly computes. One worker may happen to get every admitted
+# request, and still needs threads to refuse others and to answer health checks. They are started as needed.
+worker_class = "api.worker.ProblemWorker"
+threads = _number("THREADS", _slots + _number("QUEUE_LENGTH", 8) + 4)
+
+# Connections a worker accepts, idle ones included, up to its limit of open files (each request may need three).
+worker_connections = 1000
+
+# Seconds, 10 to 120. A worker's main loop reports each second; silent for longer it is aborted. Long requests run in
+# threads and do not silence it. Keep timeout <= graceful_timeout < the balancer's deregistration delay.
+timeout = _number("TIMEOUT_S", 30)
+
+# Seconds, at least the longest request that must survive a restart.
+graceful_timeout = _number("GRACEFUL_TIMEOUT_S", 60)
+
+# Seconds an idle connection stays open, longer than the idle timeout of whoever is in front (nginx: 60 s), because
+# the side that closes first may cut off a request that is under way.
+keepalive = _number("KEEPALIVE_S", 75)
+
+# Requests until a worker is replaced, 0 for never; the jitter keeps them from leaving together.
+max_requests = _number("MAX_REQUESTS", 0)
+max_requests_jitter = _number("MAX_REQUESTS_JITTER", 0)
+
+# The workers report by touching a file; on a disk that can stall them, on shared memory it cannot.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+# gunicorn opens a control socket by default; nobody here uses it.
+control_socket_disable = True
+
+# Bytes and count of what is read before a request reaches the application: 4094 are gunicorn's default for the first
+# line; no client of this service needs many or long headers.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# Log on stderr, for journald or the container to keep. The application writes the access log (HUSH_ACCESS_LOG).
+loglevel = os.environ.get("HUSH_LOG_LEVEL", "info")
+if loglevel not in ("debug", "info", "warning", "error", "critical"):
+    loglevel = "info"
+accesslog = None
+
+# Set before the application is imported. One thread for each library that would start its own pool: more threads than
+# cores halve the throughput, and a pool made before the fork hangs the workers. oneDNN keeps a compiled kernel for
+# each input length: 16 of them hold a worker at 325 MB where no bound let it grow to 793 MB. Waiting must not spin.
+raw_env = [
+    "OMP_NUM_THREADS=1",
+    "MKL_NUM_THREADS=1",
+    "OPENBLAS_NUM_THREADS=1",
+    "OMP_WAIT_POLICY=PASSIVE",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY=16",
+]
+if "HUSH_SLOTS" not in os.environ:
+    raw_env.append(f"HUSH_SLOTS={_slots}")  # knows of the control group's quota, which the application does not read
+
+_stall_timeout = _number("STALL_TIMEOUT_S", 30)
+
+
+def when_ready(server: Any) -> None:
+    """Before the first fork: what is loaded now is never collected, so the collector does not touch shared pages."""
+    gc.collect()
+    gc.freeze()
+
+
+def post_worker_init(worker: Any) -> None:
+    """In each worker, once its signal handlers are set.
+
+    On SIGABRT, which gunicorn sends to a worker that hangs, every thread's stack goes to stderr; the handler is in C,
+    so it runs even while a thread keeps the interpreter to itself. On SIGTERM the worker also stops being ready.
+    """
+    faulthandler.enable(sys.stderr, all_threads=True)
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        worker.wsgi.extensions["readiness"].drain()
+        worker.handle_exit(number, frame)
+
+    signal.signal(signal.SIGTERM, terminate)
+    signal.siginterrupt(signal.SIGTERM, False)
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """A client that stalls in the middle of its body, or does not take the answer, must not keep a thread for ever."""
+    request.unreader.sock.settimeout(_stall_timeout)
+
+
+def worker_abort(worker: Any) -> None:
+    """A hanging worker is about to end."""
+    logging.getLogger("gunicorn.error").critical(
+        "worker %d hung for more than %d s; the stacks of its threads are above", worker.pid, timeout
+    )
