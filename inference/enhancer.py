@@ -57,13 +57,14 @@ class Enhancer:
 
     def flush(self) -> Samples:
         """The rest of the answer; the enhancer cannot be fed afterwards."""
-        # A fraction of a frame may be lost to rounding at the model's rate: a few zeros more than make up for it.
+        # A fraction of a frame may be lost to rounding at the model's rate: a few zeros more make up for it, so that
+        # there is always enough to be cut to the length promised.
         padding = 0 if self.rate == SAMPLING_RATE else self.rate // SAMPLING_RATE + 2
         ending = [self._to_model.feed(np.zeros((padding, self.channels), np.float32)), self._to_model.flush()]
         denoised = [*(self._denoiser.feed(block) for block in ending), self._denoiser.flush()]
         last = np.concatenate([*(self._from_model.feed(block) for block in denoised), self._from_model.flush()])
         missing = resampled_length(self._taken, self.rate, self.output_rate) - self._given
-        return self._count(_exactly(last, missing))
+        return self._count(last[:missing])
 
     def _give(self, denoised: Samples) -> Samples:
         return self._count(self._from_model.feed(denoised))
@@ -137,10 +138,3 @@ def enhance(blocks: Iterable[Samples], enhancer: Enhancer) -> Iterator[Samples]:
     if enhancer.frames_taken < minimum:
         raise AudioTooShort(enhancer.frames_taken, minimum)
     yield enhancer.flush()
-
-
-def _exactly(block: Samples, length: int) -> Samples:
-    """`block` trimmed or padded with zeros to `length` frames."""
-    if len(block) >= length:
-        return block[:length]
-    return np.concatenate([block, np.zeros((length - len(block), block.shape[1]), np.float32)])

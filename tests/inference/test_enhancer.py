@@ -6,18 +6,19 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
-from numpy.typing import NDArray
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import signal
 
 from inference.enhancer import Enhancer, enhance
 from inference.errors import AudioTooShort
 from inference.resample import resampled_length
+from inference.samples import Samples
 from inference.store import Model, load_store
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE = load_store(ROOT / "models")
 VOICE, RATE = soundfile.read(ROOT / "tests/data/voice.wav", dtype="float32", always_2d=True)
-Block = NDArray[np.float32]
 
 
 @pytest.fixture(params=sorted(STORE.models))
@@ -25,14 +26,19 @@ def model(request: pytest.FixtureRequest) -> Model:
     return STORE.models[request.param]
 
 
-def run(model: Model, samples: Block, rate: int = RATE, cuts: int | None = None, **options: float) -> Block:
+def run(model: Model, samples: Samples, rate: int = RATE, cuts: int | None = None, **options: float) -> Samples:
     enhancer = Enhancer(model, rate=rate, channels=samples.shape[1], **options)  # type: ignore[arg-type]
     step = cuts or max(len(samples), 1)
     blocks = [enhancer.feed(samples[start : start + step]) for start in range(0, len(samples), step)]
     return np.concatenate([*blocks, enhancer.flush()])
 
 
-def noisy_voice(rate: int = RATE, channels: int = 1, seconds: float = 2.0, snr_db: float = 15.0) -> Block:
+def noise(frames: int) -> Samples:
+    """White noise of one channel."""
+    return (0.1 * np.random.default_rng(frames).standard_normal((frames, 1))).astype(np.float32)
+
+
+def noisy_voice(rate: int = RATE, channels: int = 1, seconds: float = 2.0, snr_db: float = 15.0) -> Samples:
     """The project's clip at another rate, another shift for each channel, with white noise."""
     voice = signal.resample_poly(VOICE[:, 0], rate, RATE)
     frames = int(seconds * rate)
@@ -53,6 +59,16 @@ def test_length_at_another_rate(model: Model, rate: int, output_rate: int) -> No
     samples = noisy_voice(rate)[:12347]
     answer = run(model, samples, rate, output_rate=output_rate)
     assert len(answer) == resampled_length(12347, rate, output_rate)
+
+
+RATES = st.one_of(st.sampled_from([8000, 16000, 22050, 44100, 48000, 96000, 192000]), st.integers(8000, 192000))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(rate=RATES, output_rate=RATES, frames=st.integers(0, 5000))
+def test_length_for_any_rates(rate: int, output_rate: int, frames: int) -> None:
+    answer = run(STORE.models["dae"], noise(frames), rate, output_rate=output_rate)
+    assert len(answer) == resampled_length(frames, rate, output_rate)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
@@ -103,10 +119,10 @@ def test_louder_input_gives_the_same_answer_louder(model: Model) -> None:
 
 def test_noise_is_removed_and_speech_kept(model: Model) -> None:
     voice = VOICE[: 3 * RATE]
-    noise = 0.1 * voice.std() * np.random.default_rng(3).standard_normal(voice.shape).astype(np.float32)
-    answer = run(model, np.concatenate([noise[:RATE], voice + noise]))
+    hiss = voice.std() * noise(len(voice))
+    answer = run(model, np.concatenate([hiss[:RATE], voice + hiss]))
     pause, speech = answer[RATE // 2 : RATE], answer[RATE:]
-    assert 20 * np.log10(noise.std() / pause.std()) > 6.0  # dB of noise removed before the voice begins
+    assert 20 * np.log10(hiss.std() / pause.std()) > 6.0  # dB of noise removed before the voice begins
     assert np.corrcoef(speech[:, 0], voice[:, 0])[0, 1] > 0.9
 
 
