@@ -20,7 +20,7 @@ def build() -> Flask:
         settings = Settings.from_environment(os.environ)
         _configure_log(settings.log_level)
         torch.set_num_threads(1)  # before anything is computed: threads made before the fork would hang the workers
-        models = load_store(settings.models_dir)
+        models = load_store(settings.models_dir, precision=settings.precision)
         models.warm_up()
         return create_app(settings, models, NoiseLibrary(settings.noise_dir))
     except (SettingsError, StoreError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from api.allowed import Parser, decimal, folder, matching, one_of, path, switch, whole
+from inference.precision import PRECISIONS
 
 PREFIX = "HUSH_"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -90,6 +91,12 @@ class Settings:
     queue_timeout_s: float = field(
         default=10.0,
         metadata=about(decimal(0, 600), "How long a request waits for a slot before it gets 503.", unit="seconds"),
+    )
+    precision: str = field(
+        default="auto",
+        metadata=about(
+            one_of(*PRECISIONS), "Number format of the networks; `auto` is bf16 where the processor has it in hardware."
+        ),
     )
     ready_max_age_s: float = field(
         default=30.0,

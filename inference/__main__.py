@@ -14,6 +14,7 @@ from tqdm import tqdm
 from inference.audio import FORMATS, AudioReader, AudioWriter, Samples
 from inference.enhancer import Enhancer, enhance
 from inference.errors import HushError
+from inference.precision import PRECISIONS
 from inference.store import DEFAULT_LABEL, Model, load_store
 
 EXTENSIONS = (".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")  # of recordings looked for in a folder
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
-        model = load_store(options.models).resolve(options.model)
+        model = load_store(options.models, precision=options.precision).resolve(options.model)
         jobs = list(pairs(options.input, options.output, options.format))
     except (HushError, FileNotFoundError) as error:
         print(f"python -m inference: {error}", file=sys.stderr)
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="X",
         help="remove at most X dB of noise (default: all that the model can)",
     )
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help="of the network (default: %(default)s)")
     p.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
     return p
 

@@ -14,10 +14,11 @@ from torch import Tensor
 from inference.errors import AudioTooShort
 from inference.resample import StreamResampler, resampled_length
 from inference.samples import Samples
-from inference.spectral import BINS, SAMPLING_RATE, WINDOW, Analysis, Synthesis
+from inference.spectral import BINS, HOP, SAMPLING_RATE, WINDOW, Analysis, Synthesis
 from inference.store import Model
 
-MAX_FRAMES = 625  # spectra in one forward pass: 10 s, which bounds memory and keeps the core's caches warm
+BLOCK_FRAMES = 640  # spectra in one forward pass, of all channels together: 10 s of mono. Bounds memory; longer blocks
+MIN_BLOCK_FRAMES = 64  # leave the caches of a core, blocks shorter than this (1 s) are mostly overhead
 
 
 class Enhancer:
@@ -89,6 +90,10 @@ class _Denoiser:
         self._ahead = self._lookahead  # first estimates still to be dropped: they belong to frames before the first
         self._kept_noise = None if attenuation_limit_db is None else 10.0 ** (-attenuation_limit_db / 20.0)
         self._delayed = torch.zeros(channels, self._lookahead, BINS, dtype=torch.complex64, device=device)
+        # Blocks are cut the same way however the recording is fed: the answer is then the same to the last bit, and
+        # oneDNN, which compiles its kernels for each length, sees few lengths.
+        self._block = max(BLOCK_FRAMES // channels, MIN_BLOCK_FRAMES) * HOP  # samples
+        self._pending = torch.zeros(channels, 0, device=device)
         self._taken = 0
         self._given = 0
 
@@ -96,20 +101,29 @@ class _Denoiser:
     def feed(self, block: Samples) -> Samples:
         self._taken += len(block)
         samples = torch.from_numpy(np.ascontiguousarray(block.T)).to(self._device)  # [channels, n]
-        return self._denoise(self._analysis.feed(samples))
+        *whole, self._pending = torch.cat([self._pending, samples], dim=1).tensor_split(self._cuts(len(block)), dim=1)
+        return self._denoised([self._analysis.feed(part) for part in whole])
 
     @torch.inference_mode()
     def flush(self) -> Samples:
-        spectra = self._analysis.flush()
+        spectra = torch.cat([self._analysis.feed(self._pending), self._analysis.flush()], dim=1)
         future = spectra.new_zeros(spectra.shape[0], self._lookahead, BINS)
         missing = self._taken - self._given
-        return self._denoise(torch.cat([spectra, future], dim=1))[:missing]
+        return self._denoised([torch.cat([spectra, future], dim=1)])[:missing]
 
-    def _denoise(self, spectra: Tensor) -> Samples:
-        blocks = [self._synthesis.feed(self._estimate(part)) for part in spectra.split(MAX_FRAMES, dim=1)]
-        samples = torch.cat(blocks, dim=1).T.cpu().numpy()
-        self._given += len(samples)
-        return samples
+    def _cuts(self, more: int) -> list[int]:
+        """Where whole blocks end in the pending samples and `more`."""
+        available = self._pending.shape[1] + more
+        return list(range(self._block, available + 1, self._block))
+
+    def _denoised(self, blocks: list[Tensor]) -> Samples:
+        """Samples [n, channels] of blocks of spectra."""
+        samples = [self._synthesis.feed(self._estimate(spectra)) for spectra in blocks]
+        if not samples:
+            return np.zeros((0, len(self._pending)), np.float32)
+        answer: Samples = torch.cat(samples, dim=1).T.cpu().numpy()
+        self._given += len(answer)
+        return answer
 
     def _estimate(self, spectra: Tensor) -> Tensor:
         """Clean spectra, in step with the input once the look-ahead is filled."""

@@ -19,6 +19,7 @@ from torch import nn
 
 from inference.errors import StoreError, UnknownModel
 from inference.networks import ARCHITECTURES
+from inference.precision import data_type
 from inference.spectral import BINS, SAMPLING_RATE
 
 INDEX = "hyperparams.json"
@@ -54,6 +55,10 @@ class Model:
     def parameters(self) -> int:
         """How many trained numbers the network has."""
         return sum(p.numel() for p in self.network.parameters())
+
+    def to(self, device: str, dtype: torch.dtype) -> "Model":
+        """The same model on another device and with weights of another type."""
+        return Model(self.info, self.network.to(device, dtype))
 
 
 class ModelStore:
@@ -91,8 +96,8 @@ def warm_up(model: Model) -> None:
         raise RuntimeError(f"model {model.info.key!r} answers with values that are not finite")
 
 
-def load_store(directory: Path, device: str = "cpu") -> ModelStore:
-    """All models of `directory`, in eval mode on `device`; raises `StoreError`."""
+def load_store(directory: Path, device: str = "cpu", precision: str = "fp32") -> ModelStore:
+    """All models of `directory`, in eval mode on `device`, in one of `precision.PRECISIONS`; raises `StoreError`."""
     index = directory / INDEX
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
@@ -102,7 +107,9 @@ def load_store(directory: Path, device: str = "cpu") -> ModelStore:
         raise StoreError(f"{index} is not JSON: {error}") from error
     if not isinstance(entries, dict) or not entries:
         raise StoreError(f"{index} must be an object with at least one model")
-    return ModelStore({key: _load_model(directory, parse_entry(key, entry), device) for key, entry in entries.items()})
+    dtype = data_type(precision)
+    infos = [parse_entry(key, entry) for key, entry in entries.items()]
+    return ModelStore({info.key: _load_model(directory, info).to(device, dtype) for info in infos})
 
 
 def parse_entry(key: str, entry: Any) -> ModelInfo:
@@ -125,7 +132,7 @@ def parse_entry(key: str, entry: Any) -> ModelInfo:
     return info
 
 
-def _load_model(directory: Path, info: ModelInfo, device: str) -> Model:
+def _load_model(directory: Path, info: ModelInfo) -> Model:
     try:
         network = ARCHITECTURES[info.architecture].build(info.hyperparameters)
     except (TypeError, ValueError) as error:
@@ -136,7 +143,7 @@ def _load_model(directory: Path, info: ModelInfo, device: str) -> Model:
     except RuntimeError as error:
         raise StoreError(f"model {info.key!r}: the weights do not fit the architecture: {error}") from error
     network.requires_grad_(False)
-    return Model(info, network.eval().to(device))
+    return Model(info, network.eval())
 
 
 def _load_weights(path: Path, info: ModelInfo) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from tqdm import tqdm
 
+from inference.precision import PRECISIONS
 from inference.store import load_store
 from training import evaluation, systems
 from training.pairs import RecordedPair, find_pairs
@@ -59,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--clean", action="store_true", help="also send the clean speech through (not with --enhanced)")
     p.add_argument("--levels", action="store_true", help="also vary the input level (not with --enhanced)")
     p.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth pair only")
+    p.add_argument(
+        "--precision", choices=PRECISIONS, default="auto", help="of --model, as served (default: %(default)s)"
+    )
     p.add_argument("--threads", type=int, default=1, help="of the network (default: 1)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write all figures, clip by clip")
     p.add_argument("--plot", type=Path, metavar="FILE", help="draw the figures by SNR")
@@ -69,7 +73,7 @@ def chosen(options: argparse.Namespace) -> dict[str, systems.System]:
     """The systems by name: the unprocessed input first."""
     found: dict[str, systems.System] = {"unprocessed": systems.unprocessed}
     if options.model:
-        store = load_store(options.models)
+        store = load_store(options.models, precision=options.precision)
         found |= {name: systems.of_model(store.resolve(name)) for name in options.model}
     found |= {
         f"{file.parent.name}/{file.stem}": systems.of_model(systems.of_checkpoint(file)) for file in options.checkpoint

@@ -1,7 +1,8 @@
 """Architectures: one a file, found through an explicit table, never by looking a class name up.
 
 Every network estimates clean spectra from noisy ones in blocks of any number of frames, and carries its memory from
-block to block in a state that it makes itself, so that enhancing in blocks equals enhancing at once.
+block to block in a state that it makes itself, so that enhancing in blocks equals enhancing at once. Spectra and masks
+are float32; what is computed with the weights has their type.
 """
 
 from collections.abc import Callable

@@ -49,6 +49,9 @@ class Autoencoder(nn.Module):
         power = spectra.real.square() + spectra.imag.square()
         reference, state = running_level(power.mean(dim=-1), state)
         noisy = 0.5 * torch.log(power / reference[..., None] + FLOOR)  # log-magnitude, nepers
-        clean = self.layers((noisy + 2.0) / 2.0).float()  # about zero mean and unit variance on speech
+        features = ((noisy + 2.0) / 2.0).to(
+            next(self.parameters()).dtype
+        )  # about zero mean and unit variance on speech
+        clean = self.layers(features).float()
         log_gain = -functional.softplus(noisy - clean)  # a smooth min(clean, noisy) - noisy
         return spectra * torch.exp(log_gain), state

@@ -103,6 +103,7 @@ class Recurrent(nn.Module):
         if spectra.shape[1] == 0:
             return spectra, state
         features, level = self._features(spectra, state.level)  # [batch, frames, BINS + 2 * fine_bins]
+        features = features.to(self.gains.weight.dtype)
         grouped = features.unflatten(1, (-1, self.config.stride)).flatten(2)  # [batch, steps, stride * (...)]
         steps, delay = grouped.shape[1], state.encoded.shape[1]
         encoded = torch.cat([state.encoded, self.encoder(grouped)], dim=1)  # [batch, delay + steps, hidden]
