@@ -5,6 +5,7 @@ default here: right afterwards `api.settings` parses them all and stops the star
 docs/operations.md lists the variables; https://docs.gunicorn.org/en/stable/settings.html explains the settings.
 """
 
+import ctypes
 import faulthandler
 import gc
 import logging
@@ -12,10 +13,12 @@ import math
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+M_ARENA_MAX = -8  # of mallopt(3)
 MASTER_BYTES = 500 * 2**20  # the master with every model loaded
 WORKER_BYTES = 200 * 2**20  # what a worker adds at most, measured after mixed requests
 
@@ -72,7 +75,7 @@ workers = _number("WORKERS", default_workers(available_cores(), available_memory
 # A thread holds an upload or a waiting request and hardly computes. One worker may happen to get every admitted
 # request, and still needs threads to refuse others and to answer health checks. They are started as needed.
 worker_class = "api.worker.ProblemWorker"
-threads = _number("THREADS", _slots + _number("QUEUE_LENGTH", 8) + 4)
+threads = _number("THREADS", _slots + _number("QUEUE_LENGTH", 8) + _number("LONG_REQUESTS", 8) + 4)
 
 # Connections a worker accepts, idle ones included, up to its limit of open files (each request may need three).
 worker_connections = 1000
@@ -126,6 +129,16 @@ if "HUSH_SLOTS" not in os.environ:
 _stall_timeout = _number("STALL_TIMEOUT_S", 30)
 
 
+def on_starting(server: Any) -> None:
+    """In the master, before any thread: one arena of glibc's malloc for all threads of a process.
+
+    By default each thread gets one of its own, which keeps what its largest request needed; one that is shared keeps it
+    once. The environment variable MALLOC_ARENA_MAX would do the same, but is read before this file.
+    """
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
 def when_ready(server: Any) -> None:
     """Before the first fork: what is loaded now is never collected, so the collector does not touch shared pages."""
     gc.collect()
@@ -136,8 +149,11 @@ def post_worker_init(worker: Any) -> None:
     """In each worker, once its signal handlers are set.
 
     On SIGABRT, which gunicorn sends to a worker that hangs, every thread's stack goes to stderr; the handler is in C,
-    so it runs even while a thread keeps the interpreter to itself. On SIGTERM the worker also stops being ready.
+    so it runs even while a thread keeps the interpreter to itself. On SIGTERM the worker also stops being ready. The
+    first forward pass happens here, while no request is there that it could disturb.
     """
+    worker.wsgi.extensions["start_worker"]()
+    worker.wsgi.extensions["readiness"].prime()
     faulthandler.enable(sys.stderr, all_threads=True)
 
     def terminate(number: int, frame: FrameType | None) -> None:
@@ -151,6 +167,17 @@ def post_worker_init(worker: Any) -> None:
 def pre_request(worker: Any, request: Any) -> None:
     """A client that stalls in the middle of its body, or does not take the answer, must not keep a thread for ever."""
     request.unreader.sock.settimeout(_stall_timeout)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """A worker that has served its last request ends at once, so that the master can replace it.
+
+    Taking a loaded torch apart in order costs tenths of a second in which nobody serves in its place. A worker that
+    never came up ends the usual way: its exit status tells the master why.
+    """
+    if worker.booted:
+        logging.shutdown()
+        os._exit(0)
 
 
 def worker_abort(worker: Any) -> None:

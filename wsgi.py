@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from functools import partial
 
 import torch
 from flask import Flask
@@ -11,7 +12,9 @@ from api.app import create_app
 from api.settings import Settings, SettingsError
 from inference.errors import StoreError
 from inference.noise import NoiseLibrary
-from inference.store import load_store
+from inference.store import ModelStore, load_store
+
+APP_LOAD_ERROR = 4  # exit status of a worker that gunicorn takes as a reason to stop, not to try again
 
 
 def build() -> Flask:
@@ -22,9 +25,23 @@ def build() -> Flask:
         torch.set_num_threads(1)  # before anything is computed: threads made before the fork would hang the workers
         models = load_store(settings.models_dir, precision=settings.precision)
         models.warm_up()
-        return create_app(settings, models, NoiseLibrary(settings.noise_dir))
+        app = create_app(settings, models, NoiseLibrary(settings.noise_dir))
     except (SettingsError, StoreError) as error:
         sys.exit(f"hush: {error}")
+    app.extensions["start_worker"] = partial(start_worker, models, settings.device)
+    return app
+
+
+def start_worker(models: ModelStore, device: str) -> None:
+    """What a worker has to do before its first request; gunicorn_conf.py calls it after the fork."""
+    if device == "cpu":
+        return
+    try:
+        models.to(device)
+        models.warm_up()
+    except StoreError as error:
+        print(f"hush: {error}", file=sys.stderr)
+        sys.exit(APP_LOAD_ERROR)
 
 
 def _configure_log(level: str) -> None:

@@ -33,6 +33,14 @@ class Readiness:
         """From now on this worker is not ready."""
         self._draining = True
 
+    def prime(self) -> None:
+        """Computes once, in a thread of its own, before a forked worker starts others.
+
+        The first thread that uses torch after a fork rebuilds a pool of torch's; two that do so at the same time break
+        it ("Invalid thread pool!"), which fails a request. The thread that forked does not count: it is set up already.
+        """
+        self._start_trial().join(TRIAL_SECONDS)
+
     def succeeded(self) -> None:
         """Notes that a forward pass has just succeeded."""
         self._success = time.monotonic()

@@ -1,5 +1,6 @@
 """What the audio endpoints share: a slot to compute in, and in it the decoder over the uploaded recording."""
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -7,33 +8,79 @@ from typing import cast
 
 from flask import request
 
-from api.admission import Admission
-from api.requests import HushRequest, uploaded_audio
+from api.admission import Admission, Overloaded, Turn
+from api.requests import HushRequest, discard_body, uploaded_audio
 from api.timing import StageClock
 from inference.audio import AudioReader
+from inference.samples import Samples
+
+THINNEST = 2000  # bytes a second: 16 kbit/s, for recordings that do not say how long they are
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an endpoint takes."""
+    """What an endpoint takes; a recording of more than `long_seconds`, times its channels, is long work."""
 
     max_seconds: float
     max_channels: int
+    long_seconds: float = math.inf
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An opened recording and the slot it is worked on in."""
+
+    reader: AudioReader
+    turn: Turn
+    clock: StageClock
+
+    def blocks(self) -> Iterator[Samples]:
+        """The blocks of the reader; between them others may go first, and work for nobody ends (`ClientGone`)."""
+        for block in self.reader.blocks():
+            yield block
+            with self.clock.stage("queue"):
+                self.turn.between_blocks()
 
 
 @contextmanager
-def opened_recording(admission: Admission, clock: StageClock, limits: Limits) -> Iterator[AudioReader]:
+def opened_recording(
+    admission: Admission, clock: StageClock, limits: Limits, *, streamed: bool = False
+) -> Iterator[Recording]:
     """Receives the upload of the current request, then holds a slot, and in it the opened recording.
 
-    Receiving comes first, so that a slow client keeps a thread and never a slot. Raises what receiving, admission and
-    the decoder raise.
+    Receiving comes first, so that a slow client keeps a thread and never a slot; but who would be refused anyway is
+    refused before the upload is stored and parsed. With `streamed` the recording may outlive the request, and the
+    slot may be left while an answer is being sent. Raises what receiving, admission and the decoder raise.
     """
-    upload = uploaded_audio(cast(HushRequest, request))
+    current = cast(HushRequest, request)
+    try:
+        admission.check()
+    except Overloaded:
+        discard_body(current)
+        raise
+    upload = uploaded_audio(current)
     with ExitStack() as held:
+        if streamed:
+            held.callback(current.hand_over_spools())
         with clock.stage("queue"):
-            held.enter_context(admission.slot())
+            turn = held.enter_context(admission.slot(_client(current)))
         with clock.stage("decode"):
             reader = held.enter_context(
                 AudioReader(upload, max_seconds=limits.max_seconds, max_channels=limits.max_channels)
             )
-        yield reader
+        if streamed or _work(reader, current) > limits.long_seconds:
+            turn.become_long()
+        yield Recording(reader, turn, clock)
+
+
+def _client(current: HushRequest) -> int | None:
+    """The descriptor of the client's socket, where the server tells (gunicorn does)."""
+    socket = current.environ.get("gunicorn.socket")
+    return None if socket is None else int(socket.fileno())
+
+
+def _work(reader: AudioReader, current: HushRequest) -> float:
+    """Seconds of all channels together; at most, where the recording does not say."""
+    if reader.frames is not None:
+        return reader.channels * reader.frames / reader.rate
+    return (current.content_length or math.inf) / THINNEST

@@ -49,14 +49,13 @@ def encode(
 
 def audio_answer(encoded: Encoded, name: str, clock: StageClock, headers: Mapping[str, str | int]) -> Response:
     """The recording as an attachment `name` with the extension of its format, and further `headers`."""
-    size = encoded.file.size()
+    known = {
+        "Content-Length": encoded.file.size(),
+        "Content-Disposition": f"attachment; filename={name}{encoded.format.extension}",
+        "Vary": "Accept",
+        "Server-Timing": clock.header(),
+        "X-Clipped-Samples": encoded.clipped_samples,
+    }
     body = wrap_file(request.environ, encoded.file, SEND_BYTES)
-    answer = Response(body, mimetype=encoded.format.media_type, direct_passthrough=True)
-    answer.content_length = size
-    answer.headers["Content-Disposition"] = f"attachment; filename={name}{encoded.format.extension}"
-    answer.headers["Server-Timing"] = clock.header()
-    answer.headers["X-Clipped-Samples"] = str(encoded.clipped_samples)
-    answer.vary.add("Accept")
-    for key, value in headers.items():
-        answer.headers[key] = str(value)
-    return answer
+    all_headers = [(key, str(value)) for key, value in {**known, **headers}.items()]
+    return Response(body, headers=all_headers, mimetype=encoded.format.media_type, direct_passthrough=True)

@@ -92,10 +92,29 @@ class Settings:
         default=10.0,
         metadata=about(decimal(0, 600), "How long a request waits for a slot before it gets 503.", unit="seconds"),
     )
+    device: str = field(
+        default="cpu",
+        metadata=about(one_of("cpu", "cuda"), "Where the networks run; `cuda` is touched by the workers only."),
+    )
     precision: str = field(
         default="auto",
         metadata=about(
             one_of(*PRECISIONS), "Number format of the networks; `auto` is bf16 where the processor has it in hardware."
+        ),
+    )
+    long_seconds: float = field(
+        default=60.0,
+        metadata=about(
+            decimal(0, 86400),
+            "Longer recordings (their channels counted one by one) let shorter ones go first between blocks.",
+            unit="seconds",
+        ),
+    )
+    long_requests: int = field(
+        default=8,
+        metadata=about(
+            whole(1, 4096),
+            "Such recordings, and streamed answers, in progress at the same time; further ones get 503.",
         ),
     )
     ready_max_age_s: float = field(
@@ -139,7 +158,7 @@ class Settings:
         metadata=about(
             whole(1, 4096),
             "Threads of a worker. They hold uploads and waiting requests.",
-            shown="slots + queue length + 4",
+            shown="slots + queue length + long requests + 4",
             server=True,
         ),
     )

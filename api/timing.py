@@ -1,7 +1,7 @@
 """How long each stage of a request took, for the `Server-Timing` header."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -17,7 +17,8 @@ class StageClock:
     decoding. Entering a stage therefore stops the clock of the one outside.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self._running: list[str] = []
         self._since = 0.0
@@ -25,31 +26,40 @@ class StageClock:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Counts the block for stage `name`."""
-        self._stop()
-        self._running.append(name)
+        self._enter(name)
         try:
             yield
         finally:
-            self._stop()
-            self._running.pop()
+            self._leave()
 
     def during(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
         """Yields `items`, counting the making of each for stage `name`."""
         iterator = iter(items)
         while True:
-            with self.stage(name):
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
+            self._enter(name)
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self._leave()
             yield item
 
     def header(self) -> str:
         """The value of `Server-Timing`, in milliseconds (W3C Server Timing)."""
         return ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in self.seconds.items())
 
-    def _stop(self) -> None:
-        now = time.perf_counter()
+    def _enter(self, name: str) -> None:
+        self._count()
+        self._running.append(name)
+
+    def _leave(self) -> None:
+        self._count()
+        self._running.pop()
+
+    def _count(self) -> None:
+        """Adds what has passed to the stage that was running."""
+        now = self._now()
         if self._running:
             self.seconds[self._running[-1]] += now - self._since
         self._since = now

@@ -8,6 +8,8 @@ windows add up to one (sin^2 + cos^2), so analysis followed by synthesis returns
 Source: J. Allen and L. Rabiner, "A unified approach to short-time Fourier analysis and synthesis", Proc. IEEE, 1977.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,9 +20,11 @@ HOP = WINDOW // 2  # samples: 16 ms
 BINS = WINDOW // 2 + 1  # from 0 Hz to SAMPLING_RATE / 2, 31.25 Hz apart
 
 
+@cache
 def sqrt_hann(device: torch.device | str = "cpu") -> Tensor:
-    """The window of analysis and of synthesis, shape [WINDOW]."""
-    return torch.hann_window(WINDOW, periodic=True, dtype=torch.float32, device=device).sqrt()
+    """The window of analysis and of synthesis, shape [WINDOW]; one for all on a device, not to be written to."""
+    with torch.inference_mode(False):  # so that training may use what serving made first
+        return torch.hann_window(WINDOW, periodic=True, dtype=torch.float32, device=device).sqrt()
 
 
 def frame_count(samples: int) -> int:

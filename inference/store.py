@@ -56,10 +56,6 @@ class Model:
         """How many trained numbers the network has."""
         return sum(p.numel() for p in self.network.parameters())
 
-    def to(self, device: str, dtype: torch.dtype) -> "Model":
-        """The same model on another device and with weights of another type."""
-        return Model(self.info, self.network.to(device, dtype))
-
 
 class ModelStore:
     """The loaded models by key and by label."""
@@ -80,6 +76,16 @@ class ModelStore:
             raise UnknownModel(name, tuple(self.models))
         return model
 
+    def to(self, device: str) -> None:
+        """Moves every network to "cpu" or "cuda", in place; raises `StoreError` where there is no such device.
+
+        In a server this is for the workers: a CUDA context does not survive a fork.
+        """
+        if device == "cuda" and not torch.cuda.is_available():
+            raise StoreError("the device is to be cuda, and there is no CUDA device")
+        for model in self.models.values():
+            model.network.to(device)
+
     def warm_up(self) -> None:
         """Runs every network once, so that the first request does not pay for lazy initialisation."""
         for model in self.models.values():
@@ -96,8 +102,8 @@ def warm_up(model: Model) -> None:
         raise RuntimeError(f"model {model.info.key!r} answers with values that are not finite")
 
 
-def load_store(directory: Path, device: str = "cpu", precision: str = "fp32") -> ModelStore:
-    """All models of `directory`, in eval mode on `device`, in one of `precision.PRECISIONS`; raises `StoreError`."""
+def load_store(directory: Path, precision: str = "fp32") -> ModelStore:
+    """All models of `directory`, in eval mode on the CPU, in one of `precision.PRECISIONS`; raises `StoreError`."""
     index = directory / INDEX
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
@@ -109,7 +115,7 @@ def load_store(directory: Path, device: str = "cpu", precision: str = "fp32") ->
         raise StoreError(f"{index} must be an object with at least one model")
     dtype = data_type(precision)
     infos = [parse_entry(key, entry) for key, entry in entries.items()]
-    return ModelStore({info.key: _load_model(directory, info).to(device, dtype) for info in infos})
+    return ModelStore({info.key: _load_model(directory, info, dtype) for info in infos})
 
 
 def parse_entry(key: str, entry: Any) -> ModelInfo:
@@ -132,7 +138,7 @@ def parse_entry(key: str, entry: Any) -> ModelInfo:
     return info
 
 
-def _load_model(directory: Path, info: ModelInfo) -> Model:
+def _load_model(directory: Path, info: ModelInfo, dtype: torch.dtype) -> Model:
     try:
         network = ARCHITECTURES[info.architecture].build(info.hyperparameters)
     except (TypeError, ValueError) as error:
@@ -143,7 +149,7 @@ def _load_model(directory: Path, info: ModelInfo) -> Model:
     except RuntimeError as error:
         raise StoreError(f"model {info.key!r}: the weights do not fit the architecture: {error}") from error
     network.requires_grad_(False)
-    return Model(info, network.eval())
+    return Model(info, network.eval().to(dtype))
 
 
 def _load_weights(path: Path, info: ModelInfo) -> dict[str, torch.Tensor]:

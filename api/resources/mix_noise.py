@@ -8,12 +8,11 @@ from flask import Response, request
 from flask_restful import Resource
 
 from api.admission import Admission
-from api.recording import Limits, opened_recording
+from api.recording import Limits, Recording, opened_recording
 from api.requests import MixOptions, MixSchema, query, wanted_format
 from api.responses import audio_answer, encode
 from api.spool import Spooler
 from api.timing import StageClock
-from inference.audio import AudioReader
 from inference.errors import AudioTooShort
 from inference.noise import Mixture, NoiseLibrary, mix
 
@@ -48,16 +47,18 @@ class MixNoise(Resource):  # type: ignore[misc]
         format = wanted_format(options.format, request.accept_mimetypes)
         seed = secrets.randbits(SEED_BITS) if options.seed is None else options.seed
         clock = StageClock()
-        with opened_recording(self._admission, clock, self._limits) as reader:
-            mixture = self._mixture(reader, options, seed, clock)
+        with opened_recording(self._admission, clock, self._limits) as recording:
+            reader = recording.reader
+            mixture = self._mixture(recording, options, seed, clock)
             encoded = encode(
                 [mixture.samples], format, rate=reader.rate, source=reader, spooler=self._spooler, clock=clock
             )
         return audio_answer(encoded, "noisy", clock, {"X-Seed": seed, "X-Gain-Db": f"{mixture.gain_db:.3f}"})
 
-    def _mixture(self, reader: AudioReader, options: MixOptions, seed: int, clock: StageClock) -> Mixture:
+    def _mixture(self, recording: Recording, options: MixOptions, seed: int, clock: StageClock) -> Mixture:
+        reader = recording.reader
         with clock.stage("decode"):
-            speech = np.concatenate(list(reader.blocks()))  # [frames, channels]
+            speech = np.concatenate(list(recording.blocks()))  # [frames, channels]
         shortest = round(SHORTEST_SECONDS * reader.rate)
         if len(speech) < shortest:
             raise AudioTooShort(len(speech), shortest)

@@ -19,7 +19,7 @@ Make = Callable[..., FlaskClient]
 @pytest.fixture(scope="session")
 def models() -> ModelStore:
     torch.set_num_threads(1)
-    return load_store(ROOT / "models")
+    return load_store(ROOT / "models", precision=Settings().precision)  # as the server
 
 
 @pytest.fixture(scope="session")

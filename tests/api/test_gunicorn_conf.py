@@ -39,7 +39,7 @@ def read_names() -> set[str]:
 
 def test_it_reads_exactly_the_settings_marked_as_its_own():
     own = {variable(item) for item in fields(Settings) if item.metadata["server"]}
-    assert read_names() == own | {"HUSH_SLOTS", "HUSH_QUEUE_LENGTH"}
+    assert read_names() == own | {"HUSH_SLOTS", "HUSH_QUEUE_LENGTH", "HUSH_LONG_REQUESTS"}
 
 
 def test_its_defaults_are_the_documented_ones(conf):
@@ -50,13 +50,20 @@ def test_its_defaults_are_the_documented_ones(conf):
     for ours in ("timeout", "graceful_timeout", "keepalive", "max_requests", "max_requests_jitter"):
         assert values[ours] == getattr(settings, names.get(ours, ours)), ours
     assert values["_stall_timeout"] == settings.stall_timeout_s
-    assert values["threads"] == values["_slots"] + settings.queue_length + 4
+    assert values["threads"] == values["_slots"] + settings.queue_length + settings.long_requests + 4
     assert values["timeout"] <= values["graceful_timeout"]
 
 
 def test_variables_are_taken_over_and_unreadable_ones_left_to_the_application(conf):
-    values = conf(HUSH_WORKERS="3", HUSH_SLOTS="5", HUSH_QUEUE_LENGTH="7", HUSH_TIMEOUT_S="soon", HUSH_LOG_LEVEL="loud")
-    assert (values["workers"], values["threads"], values["timeout"], values["loglevel"]) == (3, 16, 30, "info")
+    values = conf(
+        HUSH_WORKERS="3",
+        HUSH_SLOTS="5",
+        HUSH_QUEUE_LENGTH="7",
+        HUSH_TIMEOUT_S="soon",
+        HUSH_LOG_LEVEL="loud",
+        HUSH_LONG_REQUESTS="2",
+    )
+    assert (values["workers"], values["threads"], values["timeout"], values["loglevel"]) == (3, 18, 30, "info")
     assert not [entry for entry in values["raw_env"] if entry.startswith("HUSH_SLOTS")]
 
 

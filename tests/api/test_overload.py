@@ -1,8 +1,10 @@
 """More requests than slots, through the real server."""
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,14 @@ from tests.servers import Server, start_gunicorn, wait_for
 
 LONG = encoded(noise(480.0, 8000), 8000)  # seconds of work
 SHORT = encoded(noise(0.1))
+ONE_AT_A_TIME = {"HUSH_SLOTS": "1", "HUSH_LONG_SECONDS": "3600"}
 
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One slot, one place in the queue, two workers."""
+    """One slot, one place in the queue, two workers; nobody gives way."""
     folder = tmp_path_factory.mktemp("narrow")
-    with start_gunicorn(folder, HUSH_SLOTS="1", HUSH_QUEUE_LENGTH="1", HUSH_QUEUE_TIMEOUT_S="30") as server:
+    with start_gunicorn(folder, HUSH_QUEUE_LENGTH="1", HUSH_QUEUE_TIMEOUT_S="30", **ONE_AT_A_TIME) as server:
         yield server
 
 
@@ -63,12 +66,27 @@ def test_health_does_not_wait(narrow: Server):
 
 def test_a_wait_past_the_deadline_is_refused(tmp_path: Path):
     with (
-        start_gunicorn(tmp_path, HUSH_SLOTS="1", HUSH_QUEUE_LENGTH="4", HUSH_QUEUE_TIMEOUT_S="0.2") as server,
+        start_gunicorn(tmp_path, HUSH_QUEUE_LENGTH="4", HUSH_QUEUE_TIMEOUT_S="0.2", **ONE_AT_A_TIME) as server,
         ThreadPoolExecutor(2) as clients,
     ):
         answers = sorted(clients.map(lambda _: post(server, LONG), range(2)), key=lambda answer: answer.status_code)
     assert [answer.status_code for answer in answers] == [200, 503]
     assert "within 0.2 s" in answers[1].json()["detail"]
+
+
+def test_clients_that_hang_up_free_their_slot_and_their_place(narrow: Server):
+    """What they asked for would take several seconds."""
+    head = f"POST /predict?model=lsa HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LONG)}\r\n\r\n".encode()
+    with ExitStack() as clients:
+        sockets = [clients.enter_context(socket.create_connection(("127.0.0.1", narrow.port))) for _ in range(2)]
+        for client in sockets:
+            client.sendall(head + LONG)
+        time.sleep(0.7)  # both are received, one computes and one waits
+        assert post(narrow, SHORT).status_code == 503
+    start = time.monotonic()
+    wait_for(lambda: post(narrow, SHORT).status_code == 200, 10, "a free slot")
+    assert time.monotonic() - start < 1.5
+    assert "Traceback" not in narrow.log
 
 
 def test_the_slot_of_a_killed_worker_comes_back(narrow: Server):

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+import torch
 
 from tests.api.recordings import encoded, noise
 from tests.servers import ROOT, Server, environment, start_gunicorn, wait_for
@@ -35,6 +36,19 @@ def test_bad_settings_stop_the_start_in_one_line():
         "hush: HUSH_SLOTS is 'none', allowed is 1 to 1024; HUSH_THREADS is 'many', allowed is 1 to 4096; "
         "HUSH_COLOUR is no setting of this service"
     )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_device_stops_the_start():
+    assert "hush: the device is to be cuda, and there is no CUDA device" in failed_start(HUSH_DEVICE="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_workers_share_the_cuda_device(tmp_path: Path, clips: Path):
+    with start_gunicorn(tmp_path, HUSH_DEVICE="cuda") as server:
+        for _ in range(4):
+            with (clips / "noisy.wav").open("rb") as file:
+                assert requests.post(f"{server.url}/predict", files={"audio_file": file}, timeout=30).status_code == 200
 
 
 def test_a_bad_models_folder_stops_the_start(tmp_path: Path):

@@ -11,6 +11,8 @@ from api.settings import Settings, SettingsError, table, variable
 from tests.servers import ROOT, environment
 
 GOOD = {
+    "HUSH_DEVICE": "cuda",
+    "HUSH_PRECISION": "fp32",
     "HUSH_MODELS_DIR": "/",
     "HUSH_NOISE_DIR": "/",
     "HUSH_MAX_BODY_BYTES": "1048576",
@@ -22,6 +24,8 @@ GOOD = {
     "HUSH_SLOTS": "3",
     "HUSH_QUEUE_LENGTH": "0",
     "HUSH_QUEUE_TIMEOUT_S": "0.5",
+    "HUSH_LONG_SECONDS": "10",
+    "HUSH_LONG_REQUESTS": "3",
     "HUSH_READY_MAX_AGE_S": "5",
     "HUSH_DRAIN_FILE": "/nowhere/drain",
     "HUSH_VERSION_FILE": "/nowhere/version.json",

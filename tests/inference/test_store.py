@@ -118,3 +118,15 @@ def test_unusable_weights_fail_the_warm_up(folder: Path) -> None:
         parameter.fill_(torch.nan)
     with pytest.raises(RuntimeError, match="small"):
         store.warm_up()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_missing_device_is_named(folder: Path) -> None:
+    with pytest.raises(StoreError, match="CUDA"):
+        load_store(folder).to("cuda")
+
+
+def test_moving_keeps_the_models(folder: Path) -> None:
+    store = load_store(folder)
+    store.to("cpu")
+    store.warm_up()
