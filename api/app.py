@@ -10,6 +10,7 @@ from flask_restful import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.admission import Admission
+from api.assets import held_json, load_assets
 from api.errors import answer, request_id
 from api.readiness import Readiness
 from api.recording import Limits
@@ -17,8 +18,10 @@ from api.requests import HushRequest, acceptable
 from api.resources.health import Health, Ready, Version, read_version
 from api.resources.mix_noise import MixNoise, NoiseTypes
 from api.resources.models import Models, OneModel
+from api.resources.page import Docs, ListeningPage, Specification, StaticFile
 from api.resources.predict import Predict
 from api.settings import Settings
+from api.specification.document import specification
 from api.spool import Spooler
 from inference.errors import UnknownModel
 from inference.noise import NoiseLibrary
@@ -51,7 +54,10 @@ def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary) -> 
     app.request_class = type("Request", (HushRequest,), {"spooler": spooler})
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["admission"] = Admission(
-        slots=settings.slots, queue_length=settings.queue_length, timeout=settings.queue_timeout_s
+        slots=settings.slots,
+        queue_length=settings.queue_length,
+        timeout=settings.queue_timeout_s,
+        long_requests=settings.long_requests,
     )
     app.extensions["readiness"] = _readiness(settings, models)
     _add_routes(app, settings, models, noises, spooler)
@@ -77,8 +83,9 @@ def _readiness(settings: Settings, models: ModelStore) -> Readiness:
 def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: NoiseLibrary, spooler: Spooler) -> None:
     admission: Admission = app.extensions["admission"]
     readiness: Readiness = app.extensions["readiness"]
-    limits = Limits(settings.max_seconds, settings.max_channels)
+    limits = Limits(settings.max_seconds, settings.max_channels, settings.long_seconds)
     mix_limits = Limits(settings.mix_max_seconds, settings.max_channels)
+    assets = load_assets()
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
         (Predict, "/predict", (models, admission, limits, readiness, spooler)),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
@@ -88,6 +95,10 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
         (Health, "/healthz", ()),
         (Ready, "/readyz", (readiness,)),
         (Version, "/version", (read_version(settings.version_file),)),
+        (Specification, "/openapi.json", (held_json(specification(noises.types)),)),
+        (Docs, "/docs", (assets.pages["docs"],)),
+        (ListeningPage, "/", (assets.pages["listen"],)),
+        (StaticFile, "/static/<version>/<name>", (assets,)),
     )
     api = HushApi(app)
     for resource, path, pieces in routes:

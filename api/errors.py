@@ -22,7 +22,7 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from api import problems
-from api.admission import Overloaded
+from api.admission import ClientGone, Overloaded
 from inference import errors as audio
 
 log = logging.getLogger("hush")
@@ -113,15 +113,29 @@ STATUS: dict[type[Exception], int] = {
 }
 
 
+CLIENT_GONE = "499 Client Closed Request"  # nginx's status for it; nobody but the logs will see it
+
+
 def answer(error: Exception) -> Response:
     """The problem document for any exception raised while a request was served."""
     if isinstance(error, HTTPException):
         return _of_werkzeug(error)
+    if isinstance(error, ClientGone):
+        return Response(status=CLIENT_GONE)
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
     if status is None:
         log.error("request %s failed", request_id(), exc_info=error)
         return _problem(500, f"The service failed. The request id {request_id()} leads to the cause in its log.")
     return _of_family(error, status)
+
+
+def problem_type(kind: type[Exception]) -> str:
+    """The URI by which programs know a kind of problem, such as urn:hush:problem:not-audio."""
+    return "urn:hush:problem:" + _words(kind).replace(" ", "-")
+
+
+def _words(kind: type[Exception]) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__).lower()
 
 
 def request_id() -> str:
@@ -140,9 +154,8 @@ def _of_werkzeug(error: HTTPException) -> Response:
 
 
 def _of_family(error: Exception, status: int) -> Response:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
-    kind = "urn:hush:problem:" + words.replace(" ", "-")
-    answer = _problem(status, str(error), vars(error), kind=kind, title=words.capitalize())
+    title = _words(type(error)).capitalize()
+    answer = _problem(status, str(error), vars(error), kind=problem_type(type(error)), title=title)
     if isinstance(error, Overloaded):
         answer.retry_after = error.retry_after
     return answer

@@ -2,8 +2,10 @@
 
 import re
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, BinaryIO, NoReturn, cast
 from uuid import uuid4
 
@@ -29,6 +31,7 @@ COPY_BYTES = 256 * 1024
 LARGEST_SEED = 2**63 - 1
 UNKNOWN_NAME = {"unknown": "There is no such parameter."}
 SNR_DB = (-60.0, 100.0)
+FORMAT_SAYS = "Container and codec of the answer; left out, the best for the `Accept` header, else WAV."
 ALIASES = {  # further names of the media types in use
     "audio/x-wav": "audio/wav",
     "audio/wave": "audio/wav",
@@ -37,6 +40,9 @@ ALIASES = {  # further names of the media types in use
     "application/ogg": "audio/ogg",
     "audio/mp3": "audio/mpeg",
 }
+ANYTHING = MIMEAccept([("*/*", 1)])  # what most clients send
+OFFERED = {format.media_type: format for format in FORMATS.values()}
+KNOWN_TYPES = {**{media_type: media_type for media_type in OFFERED}, **ALIASES}
 
 
 class HushRequest(Request):
@@ -65,6 +71,16 @@ class HushRequest(Request):
         parser.silent = False
         return parser
 
+    def hand_over_spools(self) -> Callable[[], None]:
+        """Keeps the uploads beyond the end of the request; what is returned closes them."""
+        spools, self._spools = self._spools, []
+
+        def close() -> None:
+            for spool in spools:
+                spool.close()
+
+        return close
+
     def close(self) -> None:
         """Closes every upload, also those of a form that broke off."""
         for spool in self._spools:
@@ -82,6 +98,7 @@ class PredictOptions:
     format: str | None
     sample_rate: str
     attenuation_limit_db: float | None  # dB, >= 0; None removes all noise
+    stream: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,15 +111,34 @@ class MixOptions:
     format: str | None
 
 
+def says(description: str) -> dict[str, str]:
+    """What the specification says of a parameter."""
+    return {"description": description}
+
+
 class PredictSchema(Schema):
     """Query of `/predict`, as text."""
 
     error_messages = UNKNOWN_NAME
 
-    model = fields.String(load_default=DEFAULT_LABEL)
-    format = fields.String(load_default=None, validate=OneOf(list(FORMATS)))
-    sample_rate = fields.String(load_default="source", validate=OneOf(["source", "model"]))
-    attenuation_limit_db = fields.Float(load_default=None, validate=Range(min=0))
+    model = fields.String(load_default=DEFAULT_LABEL, metadata=says("A key or a label of `/models`."))
+    format = fields.String(load_default=None, validate=OneOf(list(FORMATS)), metadata=says(FORMAT_SAYS))
+    sample_rate = fields.String(
+        load_default="source",
+        validate=OneOf(["source", "model"]),
+        metadata=says("Rate of the answer: as sent, or the model's own."),
+    )
+    attenuation_limit_db = fields.Float(
+        load_default=None,
+        validate=Range(min=0),
+        metadata=says("How much noise may be removed, in dB; left out, all of it."),
+    )
+    stream = fields.Boolean(
+        load_default=False,
+        truthy={"true"},
+        falsy={"false"},
+        metadata=says("Whether the answer begins while the rest is being enhanced; not with `mp3`."),
+    )
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> PredictOptions:
@@ -115,10 +151,18 @@ class MixSchema(Schema):
 
     error_messages = UNKNOWN_NAME
 
-    noise_type = fields.String(required=True)
-    snr_db = fields.Float(load_default=10.0, validate=Range(*SNR_DB))
-    seed = fields.Integer(load_default=None, validate=Range(0, LARGEST_SEED))
-    format = fields.String(load_default=None, validate=OneOf(list(FORMATS)))
+    noise_type = fields.String(required=True, metadata=says("One of `/noise-types`, in any case."))
+    snr_db = fields.Float(
+        load_default=10.0,
+        validate=Range(*SNR_DB),
+        metadata=says("Level of the active speech above the noise, in dB."),
+    )
+    seed = fields.Integer(
+        load_default=None,
+        validate=Range(0, LARGEST_SEED),
+        metadata=says("The same seed gives the same noise; left out, one is drawn."),
+    )
+    format = fields.String(load_default=None, validate=OneOf(list(FORMATS)), metadata=says(FORMAT_SAYS))
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> MixOptions:
@@ -135,9 +179,30 @@ class QueryParser(FlaskParser):
         raise InvalidQuery(messages["query"]) from error
 
 
+PARSER = QueryParser()
+MOST_QUERIES = 256  # of at most 4 kB each
+RECENT_QUERIES: dict[tuple[type[Schema], bytes], Any] = {}
+
+
 def query(schema: type[Schema], request: Request) -> Any:
-    """The query of `request` as the options that `schema` makes; raises `InvalidQuery`."""
-    return QueryParser().parse(schema, request, location="query", unknown=RAISE)
+    """The query of `request` as the options that `schema` makes; raises `InvalidQuery`.
+
+    Clients repeat themselves, and options are frozen: those of a query that was seen lately are given again.
+    """
+    key = schema, request.query_string
+    options = RECENT_QUERIES.get(key)
+    if options is None:
+        options = PARSER.parse(_made(schema), request, location="query", unknown=RAISE)
+        if len(RECENT_QUERIES) >= MOST_QUERIES:
+            RECENT_QUERIES.clear()
+        RECENT_QUERIES[key] = options
+    return options
+
+
+@cache
+def _made(schema: type[Schema]) -> Schema:
+    """One instance for all requests: making one copies every field, and using it changes nothing in it."""
+    return schema()
 
 
 def wanted_format(name: str | None, accept: MIMEAccept) -> Format:
@@ -147,14 +212,12 @@ def wanted_format(name: str | None, accept: MIMEAccept) -> Format:
     """
     if name is not None:
         return FORMATS[name]
-    offered = {format.media_type: format for format in FORMATS.values()}
-    known = {**{media_type: media_type for media_type in offered}, **ALIASES}
-    return offered[known[acceptable(accept, tuple(known))]]
+    return OFFERED[KNOWN_TYPES[acceptable(accept, tuple(KNOWN_TYPES))]]
 
 
 def acceptable(accept: MIMEAccept, offered: tuple[str, ...]) -> str:
     """The media type of `offered` that `accept` likes best, the first among equals; raises `NotAcceptable`."""
-    if not accept:
+    if not accept or accept == ANYTHING:
         return offered[0]
     best = accept.best_match(offered)
     if best is None:
@@ -181,6 +244,13 @@ def uploaded_audio(request: HushRequest) -> BinaryIO:
     except (ClientDisconnected, ParseException) as error:
         raise MalformedBody("The body ended early, or its transfer coding is broken.") from error
     raise UnreadableContentType(request.mimetype)
+
+
+def discard_body(request: HushRequest) -> None:
+    """Reads the body to its end and forgets it, so that a client that is still sending gets to see the answer."""
+    with suppress(RequestEntityTooLarge, ClientDisconnected, ParseException):
+        while request.stream.read(COPY_BYTES):
+            pass
 
 
 def _is_chunked(request: Request) -> bool:

@@ -69,9 +69,9 @@ def test_every_directive_of_nginx_says_why() -> None:
     assert bare == []
 
 
-def test_decisions_are_numbered_without_a_gap() -> None:
-    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-    assert records
-    for number, path in enumerate(records, 1):
-        assert re.fullmatch(rf"{number:04d}-[a-z0-9-]+\.md", path.name), path.name
-        assert path.read_text().startswith(f"# {number:04d}: ")
+def test_decisions_have_numbers_of_their_own() -> None:
+    names = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert names
+    assert [name for name in names if not re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", name)] == []
+    numbers = [name[:4] for name in names]
+    assert len(set(numbers)) == len(numbers)

@@ -1,0 +1,134 @@
+"""What answers look like: the JSON documents as schemas, the headers with what they say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, fields
+from marshmallow.validate import Equal
+
+from inference.audio import FORMATS
+
+HTML = "text/html"
+JSON = "application/json"
+WHOLE = {"type": "integer", "minimum": 0}
+TEXT = {"type": "string"}
+
+# Name -> what it says, and its schema. Those of every answer first.
+HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Request-Id": ("The client's own id where it is sane, else a new one; logs name the same.", TEXT),
+    "X-Content-Type-Options": ("Always `nosniff`.", {"const": "nosniff"}),
+    "X-Model": ("Key of the model that answered.", TEXT),
+    "X-Model-Version": ("Its version.", TEXT),
+    "X-Clipped-Samples": ("Samples that had to be clipped to full scale.", WHOLE),
+    "X-Seed": ("The seed that gives this noise again.", WHOLE),
+    "X-Gain-Db": ("How far the mixture was scaled to stay within full scale, in dB.", {"type": "number"}),
+    "Server-Timing": ("Milliseconds spent in `queue`, `decode`, `enhance` and `encode`.", TEXT),
+    "X-Accel-Buffering": ("`no` asks nginx, which takes it away, to pass a streamed answer on as it comes.", TEXT),
+    "Content-Disposition": ("An attachment with a name of the right extension.", TEXT),
+    "Content-Length": ("Bytes of the answer.", WHOLE),
+    "Content-Security-Policy": ("Nothing is loaded from elsewhere, nothing inline is executed.", TEXT),
+    "Permissions-Policy": ("The page may ask for the microphone, for nothing else.", TEXT),
+    "Referrer-Policy": ("Other hosts are not told where a link was followed.", TEXT),
+    "Cache-Control": ("How long the answer may be kept.", TEXT),
+    "ETag": ("Changes with the content; send it back as `If-None-Match`.", TEXT),
+    "Retry-After": ("Seconds after which another try makes sense.", {"type": "integer", "minimum": 1}),
+}
+COMMON_HEADERS = ("X-Request-Id", "X-Content-Type-Options")
+AUDIO_HEADERS = ("X-Clipped-Samples", "Server-Timing", "Content-Disposition")
+PAGE_HEADERS = ("Content-Security-Policy", "Permissions-Policy", "Referrer-Policy")
+STREAM_HEADERS = ("X-Accel-Buffering",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One success: media types with their schema (None: bytes), and the headers beside the common ones."""
+
+    says: str
+    content: Mapping[str, type[Schema] | None]
+    headers: tuple[str, ...] = ()
+
+
+class ModelSchema(Schema):
+    """One model."""
+
+    key = fields.String(required=True)
+    name = fields.String(required=True)
+    architecture = fields.String(required=True)
+    sampling_rate = fields.Integer(required=True, metadata={"description": "The model's own rate, in Hz."})
+    parameters = fields.Integer(required=True, metadata={"description": "Number of weights."})
+    version = fields.String(required=True)
+    sha256 = fields.String(required=True, allow_none=True, metadata={"description": "Of the file of weights."})
+    labels = fields.List(fields.String(), required=True, metadata={"description": "Such as `production`."})
+    training = fields.Dict(keys=fields.String(), required=True, metadata={"description": "What it was made from."})
+    quality = fields.Dict(keys=fields.String(), required=True, metadata={"description": "Measured figures."})
+
+
+class ModelsSchema(Schema):
+    """All models."""
+
+    available_models = fields.List(fields.Nested(ModelSchema), required=True)
+
+
+class NoiseTypesSchema(Schema):
+    """All noises."""
+
+    available = fields.Boolean(required=True)
+    noise_types = fields.List(fields.String(), required=True)
+
+
+class HealthSchema(Schema):
+    """The process answers."""
+
+    status = fields.String(required=True, validate=Equal("alive"))
+
+
+class ReadySchema(Schema):
+    """The worker takes requests."""
+
+    status = fields.String(required=True, validate=Equal("ready"))
+
+
+class OpenSchema(Schema):
+    """A document with further members."""
+
+    class Meta:
+        """For apispec."""
+
+        unknown = INCLUDE
+
+
+class VersionSchema(OpenSchema):
+    """The build; it may say more."""
+
+    name = fields.String(required=True)
+    version = fields.String(required=True)
+    commit = fields.String(required=True, allow_none=True)
+
+
+class ProblemSchema(OpenSchema):
+    """RFC 9457; what the error was made from follows in members of its own."""
+
+    type = fields.String(required=True, metadata={"description": "`about:blank` where the status says all."})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True, metadata={"description": "A sentence for people."})
+    instance = fields.String(metadata={"description": "The path that was asked for."})
+    request_id = fields.String(metadata={"description": "To quote when asking about it."})
+
+
+def json_answer(says: str, schema: type[Schema]) -> Answer:
+    """A JSON document."""
+    return Answer(says=says, content={JSON: schema})
+
+
+def audio_answer(says: str, *headers: str) -> Answer:
+    """A recording in one of the formats."""
+    media_types = {format.media_type: None for format in FORMATS.values()}
+    return Answer(says=says, content=media_types, headers=(*AUDIO_HEADERS, *headers))
+
+
+def file_answer(says: str, *media_types: str) -> Answer:
+    """A file that may be kept and asked for again with its ETag; pages come with their policies."""
+    policies = PAGE_HEADERS if HTML in media_types else ()
+    return Answer(says=says, content=dict.fromkeys(media_types), headers=("ETag", "Cache-Control", *policies))

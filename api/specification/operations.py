@@ -1,0 +1,155 @@
+"""What each route takes and answers. tests/api/test_openapi.py compares with the routes and errors there are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from marshmallow import Schema
+from werkzeug.exceptions import NotFound
+
+from api import errors
+from api.admission import Overloaded
+from api.requests import MixSchema, PredictSchema
+from api.specification.answers import (
+    HTML,
+    JSON,
+    STREAM_HEADERS,
+    Answer,
+    HealthSchema,
+    ModelSchema,
+    ModelsSchema,
+    NoiseTypesSchema,
+    ReadySchema,
+    VersionSchema,
+    audio_answer,
+    file_answer,
+    json_answer,
+)
+from inference import errors as audio
+
+Kinds = tuple[type[Exception], ...]
+
+TAGS = {
+    "audio": "Recordings in, recordings out.",
+    "lists": "What can be asked for.",
+    "operation": "For whoever runs the service; the gateway never limits them.",
+    "pages": "For people.",
+}
+RECORDING_ERRORS: Kinds = (
+    errors.InvalidQuery,
+    errors.NoAudioFile,
+    errors.MalformedBody,
+    errors.BodyTooLarge,
+    errors.UnreadableContentType,
+    errors.NotAcceptable,
+    Overloaded,
+    audio.NotAudio,
+    audio.UnsupportedCodec,
+    audio.TruncatedAudio,
+    audio.EmptyAudio,
+    audio.NonFiniteAudio,
+    audio.UnsupportedShape,
+    audio.AudioTooShort,
+    audio.AudioTooLong,
+    audio.UnacceptableFormat,
+)
+PAGE_TYPES = ("text/css", "text/javascript", "image/svg+xml", "audio/flac")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A method on a path. `errors` are the exceptions it may be answered with; those of every route go unsaid."""
+
+    tag: str
+    summary: str
+    answer: Answer
+    says: str = ""
+    query: type[Schema] | None = None
+    path: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # parameter -> what it is, an example
+    takes_recording: bool = False
+    kept: bool = False  # answers 304 to If-None-Match
+    limited: bool = True  # the gateway counts it
+    errors: Kinds = (errors.NotAcceptable,)
+
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("post", "/predict"): Operation(
+        tag="audio",
+        summary="Remove the noise from a recording",
+        says="The answer has exactly the frames and channels of what was sent, and no delay.",
+        query=PredictSchema,
+        takes_recording=True,
+        answer=audio_answer("The recording, enhanced.", "X-Model", "X-Model-Version", *STREAM_HEADERS),
+        errors=(*RECORDING_ERRORS, audio.UnknownModel),
+    ),
+    ("post", "/mix-noise"): Operation(
+        tag="audio",
+        summary="Add noise to a clean recording",
+        says="A mixture that would leave full scale is scaled as a whole; `X-Gain-Db` says by how much.",
+        query=MixSchema,
+        takes_recording=True,
+        answer=audio_answer("The recording with noise.", "X-Seed", "X-Gain-Db"),
+        errors=(*RECORDING_ERRORS, audio.UnknownNoiseType),
+    ),
+    ("get", "/noise-types"): Operation(
+        tag="lists", summary="List the noises", answer=json_answer("The noises for `/mix-noise`.", NoiseTypesSchema)
+    ),
+    ("get", "/models"): Operation(
+        tag="lists", summary="List the models", answer=json_answer("The models for `/predict`.", ModelsSchema)
+    ),
+    ("get", "/models/{name}"): Operation(
+        tag="lists",
+        summary="Describe a model",
+        path={"name": ("A key, or a label such as `production`.", "production")},
+        answer=json_answer("The model.", ModelSchema),
+        errors=(errors.NotAcceptable, audio.UnknownModel, NotFound),
+    ),
+    ("get", "/healthz"): Operation(
+        tag="operation",
+        summary="Is the process alive?",
+        limited=False,
+        answer=json_answer("It is.", HealthSchema),
+    ),
+    ("get", "/readyz"): Operation(
+        tag="operation",
+        summary="Should this worker get requests?",
+        limited=False,
+        answer=json_answer("Models are loaded, and a forward pass has lately succeeded.", ReadySchema),
+        errors=(errors.NotAcceptable, errors.NotReady),
+    ),
+    ("get", "/version"): Operation(
+        tag="operation",
+        summary="Which build is this?",
+        limited=False,
+        answer=json_answer("What was noted at build time.", VersionSchema),
+    ),
+    ("get", "/openapi.json"): Operation(
+        tag="pages", summary="This document", kept=True, limited=False, answer=file_answer("OpenAPI 3.1.", JSON)
+    ),
+    ("get", "/docs"): Operation(
+        tag="pages",
+        summary="This document, to read and try",
+        kept=True,
+        limited=False,
+        answer=file_answer("A page.", HTML),
+    ),
+    ("get", "/"): Operation(
+        tag="pages",
+        summary="The listening page",
+        kept=True,
+        limited=False,
+        answer=file_answer("A page.", HTML),
+    ),
+    ("get", "/static/{version}/{name}"): Operation(
+        tag="pages",
+        summary="A file of the pages",
+        says="Under the version that the pages name it never changes and may be kept for ever.",
+        path={
+            "version": ("Stands for the content of all files together.", "latest"),
+            "name": ("Name of the file.", "style.css"),
+        },
+        kept=True,
+        limited=False,
+        answer=file_answer("The file.", *PAGE_TYPES),
+        errors=(errors.NotAcceptable, NotFound),
+    ),
+}
