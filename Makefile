@@ -16,6 +16,9 @@ PIP_COMPILE = $(VENV)-lock/bin/pip-compile --quiet --strip-extras --allow-unsafe
 BIND ?= 127.0.0.1:8000
 PORT ?= 8080
 RATE ?= 10
+# Which benchmark `make bench` runs, and with which arguments.
+BENCH ?= efficiency
+BENCH_ARGS ?=
 # Further arguments of pytest, for example PYTEST_ARGS="tests/nginx -k limit".
 PYTEST_ARGS ?=
 
@@ -27,7 +30,7 @@ help: ## List the targets
 
 .PHONY: run
 run: $(VENV)/.run ## Install what is needed and serve on 127.0.0.1:8000 (BIND=HOST:PORT for elsewhere)
-	@echo 'Hush starts on http://$(BIND). From another terminal, for example:'
+	@echo 'Hush starts on http://$(BIND)/, to be opened in a browser. From another terminal, for example:'
 	@echo '    curl http://$(BIND)/models'
 	@echo '    curl -F audio_file=@tests/data/noisy.wav http://$(BIND)/predict -o clean.wav'
 	@echo 'Ctrl-C stops it.'
@@ -43,9 +46,17 @@ stack: $(VENV)/.run ## The same behind the real nginx on 127.0.0.1:8080 (PORT=, 
 test: $(VENV)/.dev ## Install what the tests need and run all of them (PYTEST_ARGS= for pytest)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-cloud
+test-cloud: $(VENV)-cloud/.done ## Everything about image and stack: moto, a real bake, a fleet of three (root; 25 minutes)
+	$(VENV)-cloud/bin/python -m pytest -m '' tests/cloud $(PYTEST_ARGS)
+
 .PHONY: coverage
 coverage: $(VENV)/.dev ## All tests, with the line coverage of api and inference, server processes included
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Run one of benchmarks/ (BENCH=efficiency, BENCH_ARGS="--help" for its options)
+	$(BIN)/python -m benchmarks.$(BENCH) $(BENCH_ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff, mypy --strict, import boundaries
@@ -62,8 +73,9 @@ format: $(VENV)/.dev ## Let ruff put the code in order
 # ---- Making ----------------------------------------------------------------------------------------------------------
 
 .PHONY: picture
-picture: $(VENV)/.dev ## Draw the README's spectrograms again
+picture: $(VENV)/.dev ## Draw the README's spectrograms and take the picture of the listening page (Chromium) again
 	$(BIN)/python -m docs.pictures.spectrogram
+	$(BIN)/python -m docs.pictures.listening_page
 
 .PHONY: lock
 lock: $(VENV)-lock/bin/pip-compile ## Compile requirements*.in to pinned requirements*.txt
@@ -73,11 +85,36 @@ lock: $(VENV)-lock/bin/pip-compile ## Compile requirements*.in to pinned require
 	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements-dev.txt requirements-dev.in
 	sed -i.bak -E 's/^(torch==[0-9.]+)\+[a-z0-9]+ */\1             /' requirements-dev.txt
 	rm -f requirements.txt.bak requirements-dev.txt.bak
+	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements-cloud.txt requirements-cloud.in
+	@# The image's pins: the same versions, with the hashes of their files (of torch: the build that the index has).
+	$(PIP_COMPILE) --generate-hashes --no-annotate --output-file packer/requirements.lock requirements.txt
 
 .PHONY: clean
 clean: ## Remove what the targets made: .venv, .run and caches
-	rm -rf $(VENV) $(VENV)-lock .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-cloud .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# ---- Deploying (docs/deployment.md) ----------------------------------------------------------------------------------
+
+# Region of the image and the stack, the image to deploy, further arguments of terraform.
+REGION ?=
+IMAGE ?=
+TF_ARGS ?=
+TERRAFORM = terraform -chdir=terraform
+
+.PHONY: bake
+bake: ## Bake the machine image of a commit (REGION=, TORCH_INDEX=, COMMIT=HEAD) and print its id
+	@REGION='$(REGION)' TORCH_INDEX='$(TORCH_INDEX)' COMMIT='$(COMMIT)' packer/bake build
+
+.PHONY: plan
+plan: ## Show what `make deploy` would change (REGION=, IMAGE=ami-..., TF_ARGS=)
+	@$(TERRAFORM) init -input=false >/dev/null
+	@$(TERRAFORM) plan -var region=$(REGION) $(if $(IMAGE),-var image_id=$(IMAGE)) $(TF_ARGS)
+
+.PHONY: deploy
+deploy: ## Make the stack, or roll it to another image (REGION=, IMAGE=ami-..., TF_ARGS=)
+	@$(TERRAFORM) init -input=false >/dev/null
+	@$(TERRAFORM) apply -var region=$(REGION) $(if $(IMAGE),-var image_id=$(IMAGE)) $(TF_ARGS)
 
 # ---- Environments ----------------------------------------------------------------------------------------------------
 
@@ -95,6 +132,11 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)-cloud/.done: requirements-cloud.txt
+	$(PYTHON) -m venv $(VENV)-cloud
+	$(VENV)-cloud/bin/python -m pip install --disable-pip-version-check -r requirements-cloud.txt
 	@touch $@
 
 $(VENV)-lock/bin/pip-compile:

@@ -1,0 +1,67 @@
+"""Metadata service and auto-scaling API for booted machines: `python amazon_server.py FOLDER METADATA_ADDR API_ADDR`.
+
+A machine is known by its address. FOLDER/ADDRESS.state says what its group wants with it (InService without the file);
+what the machine reports is appended to FOLDER/ADDRESS.completed, one line "HOOK RESULT" each. Standard library only.
+"""
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs
+
+ROLE = json.dumps({"AccessKeyId": "AKID", "SecretAccessKey": "secret", "Token": "session"})
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers both services; `folder` is set before it is used."""
+
+    folder = Path()
+
+    def answer(self, status: int, text: str = "") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def do_PUT(self) -> None:
+        self.answer(200, "token")
+
+    def do_GET(self) -> None:
+        if self.headers["X-aws-ec2-metadata-token"] != "token":
+            self.answer(401)
+            return
+        state = self.folder / f"{self.client_address[0]}.state"
+        known = {
+            "instance-id": f"i-{self.client_address[0]}",
+            "autoscaling/target-lifecycle-state": state.read_text() if state.exists() else "InService",
+            "iam/security-credentials/": "role",
+            "iam/security-credentials/role": ROLE,
+        }
+        text = known.get(self.path.removeprefix("/latest/meta-data/"))
+        self.answer(404 if text is None else 200, text or "")
+
+    def do_POST(self) -> None:
+        body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        assert self.headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKID/")
+        with (self.folder / f"{self.client_address[0]}.completed").open("a") as file:
+            file.write(f"{body['LifecycleHookName'][0]} {body['LifecycleActionResult'][0]}\n")
+        self.answer(200, "<ok/>")
+
+    def log_message(self, *arguments: object) -> None:
+        """Quiet."""
+
+
+def serve(address: str) -> ThreadingHTTPServer:
+    host, _, port = address.rpartition(":")
+    server = ThreadingHTTPServer((host, int(port)), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+if __name__ == "__main__":
+    Handler.folder = Path(sys.argv[1])
+    for place in sys.argv[2:]:
+        serve(place)
+    threading.Event().wait()
