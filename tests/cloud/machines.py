@@ -24,9 +24,6 @@ CACHE = ROOT / ".run" / "machines"
 USER = "admin"
 # What Debian's cloud images bring, as far as a bake and a boot need it.
 PACKAGES = "systemd,systemd-sysv,dbus,udev,openssh-server,sudo,python3,curl,ca-certificates,iproute2"
-UPDATES = """deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main
-"""
 PREPARE = f"""set -e
 useradd --create-home --shell /bin/bash {USER}
 echo '{USER} ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/90-{USER}
@@ -59,7 +56,10 @@ def base_root() -> Path:
     done = run(*command, seconds=600)
     if done.returncode != 0:
         pytest.skip(f"debootstrap cannot make a Debian here: {done.stdout[-300:]}")
-    (root / "etc" / "apt" / "sources.list.d" / "updates.list").write_text(UPDATES)
+    sources = root / "etc" / "apt" / "sources.list"
+    mirror = sources.read_text().split()[1]  # deb MIRROR RELEASE main, as debootstrap wrote it
+    updates = f"deb {mirror} {RELEASE}-updates main\ndeb {mirror}-security {RELEASE}-security main\n"
+    sources.with_name("sources.list.d").joinpath("updates.list").write_text(updates)
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
     done = run("chroot", str(root), "sh", "-c", PREPARE, seconds=600)
     assert done.returncode == 0, done.stdout[-3000:]
