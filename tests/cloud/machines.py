@@ -113,10 +113,27 @@ class Machine:
         options += ["--resolv-conf=off"] if self.namespace else ["--resolv-conf=copy-host"]
         options += [f"--bind-ro={folder}:{place}" for folder, place in self.binds.items()]
         # nspawn --boot wants a terminal; script gives it one.
-        command = ["script", "-qefc", " ".join([program("systemd-nspawn", "systemd-container"), *options])]
+        nspawn = " ".join([program("systemd-nspawn", "systemd-container"), *options])
+        command = [
+            "sh",
+            "-c",
+            f'echo $$ >{self._control_group()}/cgroup.procs; exec "$@"',
+            "sh",
+            "script",
+            "-qefc",
+            nspawn,
+        ]
         quiet = subprocess.DEVNULL
         console = str(self.folder / "console.log")
         self.process = subprocess.Popen([*command, console], stdin=quiet, stdout=quiet, stderr=quiet)
+
+    def _control_group(self) -> Path:
+        """A group of its own: machines that shared one would take each other's services away when they go."""
+        mounted = Path("/sys/fs/cgroup")
+        tree = mounted / "systemd" if (mounted / "systemd").is_dir() else mounted  # version 1, or version 2
+        group = tree / f"hush-test-{os.getpid()}-{self.name}"
+        group.mkdir(exist_ok=True)
+        return group
 
     def inside(self, *command: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
         """A command in its namespaces, by its first process."""
