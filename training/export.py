@@ -96,7 +96,7 @@ def example_input() -> Tensor:
 def example(network: nn.Module) -> dict[str, Tensor]:
     """`input` [1, n] and `output` [1, n], the network's estimate."""
     samples = example_input()
-    return {"input": samples, "output": estimate(network, samples)[1]}
+    return {"input": samples, "output": estimate(network, samples)}
 
 
 def write_tensors(file: Path, tensors: dict[str, Tensor]) -> str:

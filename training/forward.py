@@ -16,12 +16,11 @@ def precision_context(precision: str, device: str) -> AbstractContextManager[Non
     return torch.autocast(device, dtype=torch.bfloat16)
 
 
-def estimate(network: nn.Module, noisy: Tensor, *, precision: str = "fp32") -> tuple[Tensor, Tensor]:
-    """Estimated spectra [batch, frames, bins] and samples [batch, n] of `noisy` [batch, n], without delay."""
+def estimate(network: nn.Module, noisy: Tensor, *, precision: str = "fp32") -> Tensor:
+    """Estimated samples [batch, n] of `noisy` [batch, n], without delay."""
     spectra = stft(noisy)
     lookahead = int(network.lookahead)  # type: ignore[arg-type]
     padded = functional.pad(torch.view_as_real(spectra), (0, 0, 0, 0, 0, lookahead))
     with precision_context(precision, noisy.device.type):
         answer, _ = network(torch.view_as_complex(padded), network.initial_state(len(noisy)))  # type: ignore[operator]
-    answer = answer[:, lookahead:]
-    return answer, istft(answer, noisy.shape[-1])
+    return istft(answer[:, lookahead:], noisy.shape[-1])

@@ -1,9 +1,11 @@
 """What training minimises: compressed spectra close to the target's, plus a term for the waveform.
 
     0.7 * mean (|E|^c - |T|^c)^2  +  0.3 * mean |E^c - T^c|^2  +  0.08 * log10(error energy / target energy)
+    +  w * PESQ points lost
 
 with c = 0.3 and X^c = |X|^c e^{j arg X}. Estimate and target are first scaled by the level of the target, so loud and
-quiet recordings count alike. The third term is left out for items without speech.
+quiet recordings count alike. The last two terms are left out for items without speech; the last is described in
+`training.perceptual` and costs a tenth of a step, so a weight w of 0 leaves it out altogether.
 
 Sources: Ephrat et al., "Looking to listen at the cocktail party", 2018 (power-law compression); Braun and Tashev,
 "Data augmentation and loss normalization for deep noise suppression", 2020 (normalised, complex and magnitude parts).
@@ -16,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from training.perceptual import disturbance
+
 COMPRESSION = 0.3
 FLOOR = 1e-6  # added to powers of normalised spectra (mean about 1): keeps the gradient of the root finite
 SPECTRUM_SCALE = 16.0  # root of the energy of the analysis window: white noise of variance 1 has bins of power 1
@@ -25,11 +29,12 @@ BEST_RATIO = 1e-4  # error / target energy under which nothing more is gained: -
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Weights of the three terms."""
+    """Weights of the four terms."""
 
     magnitude: float = 0.7
     complex: float = 0.3
     waveform: float = 0.08
+    perceptual: float = 0.0
 
 
 class LossParts(NamedTuple):
@@ -39,6 +44,7 @@ class LossParts(NamedTuple):
     magnitude: Tensor
     complex: Tensor
     waveform: Tensor
+    perceptual: Tensor
 
 
 def normalising_gain(clean: Tensor, noisy: Tensor) -> Tensor:
@@ -74,6 +80,16 @@ def enhancement_loss(
     magnitude = mse_loss(answer[0], target[0])
     difference = mse_loss(answer[1], target[1]) + mse_loss(answer[2], target[2])
     voiced = (clean.square().mean(dim=-1).sqrt() > SILENT).float()
-    waveform = (error_ratio(estimate, clean) * voiced).sum() / voiced.sum().clamp_min(1.0)
+    waveform = _mean_of(error_ratio(estimate, clean), voiced)
     total = weights.magnitude * magnitude + weights.complex * difference + weights.waveform * waveform
-    return LossParts(total, magnitude.detach(), difference.detach(), waveform.detach())
+    perceptual = torch.zeros_like(total)
+    if weights.perceptual:
+        powers = (spectra.real.square() + spectra.imag.square() for spectra in (estimate_spectra, clean_spectra))
+        perceptual = _mean_of(disturbance(*(power * scale.square() for power in powers)), voiced)
+        total = total + weights.perceptual * perceptual
+    return LossParts(total, magnitude.detach(), difference.detach(), waveform.detach(), perceptual.detach())
+
+
+def _mean_of(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean of the values [batch] where `counted` [batch] is 1; 0 without any."""
+    return (values * counted).sum() / counted.sum().clamp_min(1.0)

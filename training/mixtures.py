@@ -38,15 +38,17 @@ class Recipe:
     level_high: float = -10.0
     clean_share: float = 0.05  # items without noise
     noise_share: float = 0.03  # items without speech
-    second_noise_share: float = 0.3
+    second_noise_share: float = 0.35
     babble_share: float = 0.1
     coloured_share: float = 0.07  # stationary coloured noise in place of a recording
     entering_share: float = 0.15  # noise that starts or stops within the item
     speech_room_share: float = 0.2
     noise_room_share: float = 0.2
-    speed_share: float = 0.5  # speech resampled by 0.88 to 1.14: speed and pitch
-    speech_colour: float = 2.0  # dB, see augment.colour
-    noise_colour: float = 3.0
+    speed_share: float = 0.5  # speech resampled by 0.88 to 1.14, noise by noise_speed: speed and pitch
+    noise_speed: float = 1.6  # noise up to so many times as fast or as slow
+    reversed_share: float = 0.3  # noise recordings played backwards
+    speech_colour: float = 2.5  # dB, see augment.colour
+    noise_colour: float = 5.0
     low_pass_share: float = 0.1
     high_pass_share: float = 0.1
     overload_share: float = 0.03
@@ -56,8 +58,8 @@ class Recipe:
 PLAIN = Recipe(
     snr_high=15.0, snr_hard=15.0, level_low=-30.0, level_high=-20.0, clean_share=0.0, noise_share=0.0,
     second_noise_share=0.0, babble_share=0.0, coloured_share=0.0, entering_share=0.0, speech_room_share=0.0,
-    noise_room_share=0.0, speed_share=0.0, speech_colour=0.0, noise_colour=0.0, low_pass_share=0.0,
-    high_pass_share=0.0, overload_share=0.0, codec_share=0.0,
+    noise_room_share=0.0, speed_share=0.0, reversed_share=0.0, speech_colour=0.0, noise_colour=0.0,
+    low_pass_share=0.0, high_pass_share=0.0, overload_share=0.0, codec_share=0.0,
 )  # fmt: skip
 """Unseen speech plus unseen noise and nothing else: what validation uses."""
 
@@ -147,8 +149,9 @@ class Mixer:
         elif kind < r.coloured_share + r.babble_share:
             spectrum = self._spectrum(self._speech.babble(generator, self._frames))
         else:
-            speed = generator.uniform(0.8, 1.25) if generator.random() < r.speed_share else 1.0
-            spectrum = self._spectrum(self._noise.noise(generator, self._source_frames(speed)))
+            speed = r.noise_speed ** generator.uniform(-1, 1) if generator.random() < r.speed_share else 1.0
+            recording = self._noise.noise(generator, self._source_frames(speed))
+            spectrum = self._spectrum(recording[::-1] if generator.random() < r.reversed_share else recording)
         spectrum *= augment.colour(generator, self._frames, r.noise_colour)
         # by Parseval's theorem: all noises reach the sum at the same level
         power = np.sqrt(np.square(np.abs(spectrum)).mean() / self._frames)

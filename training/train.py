@@ -12,8 +12,10 @@ import torch
 from inference.networks import ARCHITECTURES
 from training.checkpoint import Checkpoint
 from training.loader import Batches, Sources, batches_from
+from training.losses import LossWeights
 from training.mixtures import Pair, Recipe
 from training.schedule import Schedule
+from training.start import starting_weights
 from training.trainer import Trainer, TrainerOptions
 from training.validation import validation_set
 
@@ -58,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter of the network")
     p.add_argument("--out", type=Path, required=True, help="folder of the run: last.pt, best.pt, log.jsonl")
     p.add_argument("--resume", action="store_true", help="continue from OUT/last.pt")
+    p.add_argument("--start", type=Path, metavar="FILE", help="checkpoint of an earlier run to take weights from")
     p.add_argument("--seed", type=int, default=1, help="of weights, rooms and mixtures")
     _add_data(p.add_argument_group("material (folders are read recursively)"))
     _add_optimisation(p.add_argument_group("optimisation"))
@@ -98,6 +101,7 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--warm-up", type=int, default=300, help="steps")
     group.add_argument("--weight-decay", type=float, default=0.01, help="of AdamW")
     group.add_argument("--clip-norm", type=float, default=1.0, help="longest gradient")
+    group.add_argument("--perceptual", type=float, default=0.06, help="weight of PESQ points lost in the loss")
     group.add_argument("--average-decay", type=float, default=0.999, help="of the averaged weights")
 
 
@@ -152,7 +156,7 @@ def validation_pairs(options: argparse.Namespace) -> Pair | None:
 
 
 def build_trainer(options: argparse.Namespace) -> Trainer:
-    """A trainer with fresh weights."""
+    """A trainer with fresh weights, or with those of `--start`."""
     config = ARCHITECTURES[options.architecture].config
     fields = {field.name: field for field in dataclasses.fields(config)}
     hyperparameters = dataclasses.asdict(config(**assignments(options.set, fields)))
@@ -164,6 +168,8 @@ def build_trainer(options: argparse.Namespace) -> Trainer:
         seconds=None if options.minutes is None else options.minutes * 60,
     )
     trainer = Trainer(options.architecture, hyperparameters, schedule, trainer_options(options))
+    if options.start:
+        trainer.start(starting_weights(Checkpoint.load(options.start), options.architecture, hyperparameters))
     trainer.record = {name: _plain(value) for name, value in vars(options).items()}
     return trainer
 
@@ -177,6 +183,7 @@ def trainer_options(options: argparse.Namespace) -> TrainerOptions:
         weight_decay=options.weight_decay,
         clip_norm=options.clip_norm,
         average_decay=options.average_decay,
+        loss=LossWeights(perceptual=options.perceptual),
         log_every=options.log_every,
         validate_every=options.validate_every * 60,
         save_every=options.save_every * 60,

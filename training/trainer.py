@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from inference.networks import ARCHITECTURES
 from inference.spectral import SAMPLING_RATE, stft
-from training.checkpoint import Average, Checkpoint
+from training.checkpoint import Average, Checkpoint, Weights
 from training.forward import estimate
 from training.loader import Batch
 from training.losses import LossParts, LossWeights, enhancement_loss, normalising_gain
@@ -33,6 +33,7 @@ class TrainerOptions:
     weight_decay: float
     clip_norm: float
     average_decay: float
+    loss: LossWeights
     log_every: int
     validate_every: float
     save_every: float
@@ -45,7 +46,7 @@ class Trainer:
         self, architecture: str, hyperparameters: dict[str, Any], schedule: Schedule, options: TrainerOptions
     ) -> None:
         self.architecture = architecture
-        self.options, self.schedule, self.weights = options, schedule, LossWeights()
+        self.options, self.schedule = options, schedule
         self.network: nn.Module = ARCHITECTURES[architecture].build(hyperparameters).to(options.device)
         self.hyperparameters = hyperparameters
         self.average = Average(self.network, options.average_decay)
@@ -60,6 +61,11 @@ class Trainer:
         self.stopping = False
         self.record: dict[str, Any] = {}
         self._recent: list[Tensor] = []  # parts of the loss since the last line of the log
+
+    def start(self, weights: Weights) -> None:
+        """Begin with these weights in place of random ones."""
+        self.network.load_state_dict(weights)
+        self.average = Average(self.network, self.options.average_decay)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Take over everything that `checkpoint` holds; its architecture must be the same."""
@@ -116,8 +122,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         noisy, clean = (tensor.to(self.options.device, non_blocking=True) for tensor in batch)
-        spectra, samples = estimate(self.network, noisy, precision=self.options.precision)
-        parts = enhancement_loss(spectra, stft(clean), samples, clean, normalising_gain(clean, noisy), self.weights)
+        samples = estimate(self.network, noisy, precision=self.options.precision)
+        gain = normalising_gain(clean, noisy)
+        parts = enhancement_loss(stft(samples), stft(clean), samples, clean, gain, self.options.loss)
         self.optimizer.zero_grad(set_to_none=True)
         parts.total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
@@ -133,7 +140,7 @@ class Trainer:
         """Measure the averaged weights; the best by PESQ are kept in best.pt."""
         raw: dict[str, Tensor] = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.weights)
-        result = validate(self.network, pairs, self.weights, self.options.device)
+        result = validate(self.network, pairs, self.options.loss, self.options.device)
         self.network.load_state_dict(raw)
         self._log({"kind": "valid", **result._asdict()})
         if result.pesq > self.best:
@@ -158,8 +165,3 @@ class Trainer:
         }
         with (self.options.out / "log.jsonl").open("a") as log:
             log.write(json.dumps({**common, "rate": rate, **entry}) + "\n")
-
-
-def options_record(options: TrainerOptions) -> dict[str, Any]:
-    """`options` with paths as text."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}

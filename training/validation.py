@@ -39,8 +39,8 @@ def validation_set(speech: Sampler, noise: Sampler, items: int, seconds: float) 
 def validate(network: nn.Module, pairs: Pair, weights: LossWeights, device: str) -> Validation:
     """Run `network` over the set in full precision."""
     noisy, clean = torch.from_numpy(pairs.noisy).to(device), torch.from_numpy(pairs.clean).to(device)
-    spectra, samples = estimate(network, noisy)
-    loss = enhancement_loss(spectra, stft(clean), samples, clean, normalising_gain(clean, noisy), weights).total
+    samples = estimate(network, noisy)
+    loss = enhancement_loss(stft(samples), stft(clean), samples, clean, normalising_gain(clean, noisy), weights).total
     outputs = samples.cpu().numpy()
     gains = [si_sdr(c, o) - si_sdr(c, n) for c, o, n in zip(pairs.clean, outputs, pairs.noisy, strict=True)]
     scores = [pesq(c, o) for c, o in zip(pairs.clean[::2], outputs[::2], strict=True)]
