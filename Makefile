@@ -59,11 +59,16 @@ bench: $(VENV)/.dev ## Run one of benchmarks/ (BENCH=efficiency, BENCH_ARGS="--h
 	$(BIN)/python -m benchmarks.$(BENCH) $(BENCH_ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## ruff, mypy --strict, import boundaries
+lint: $(VENV)/.dev ## ruff, mypy --strict, import boundaries, bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile .ci/bandit.yaml --recursive .
+
+.PHONY: audit
+audit: $(VENV)/.dev ## Look the pinned packages up among known holes (needs the index itself, mirrors do not know)
+	$(BIN)/python .ci/audit requirements.txt requirements-dev.txt
 
 .PHONY: format
 format: $(VENV)/.dev ## Let ruff put the code in order

@@ -20,6 +20,8 @@ from typing import Any
 
 M_ARENA_MAX = -8  # of mallopt(3)
 MASTER_BYTES = 500 * 2**20  # the master with every model loaded
+# gunicorn makes its files there with mkstemp and unlinks them at once.
+SHARED_MEMORY = "/dev/shm"  # nosec B108
 WORKER_BYTES = 200 * 2**20  # what a worker adds at most, measured after mixed requests
 
 
@@ -96,7 +98,7 @@ max_requests = _number("MAX_REQUESTS", 0)
 max_requests_jitter = _number("MAX_REQUESTS_JITTER", 0)
 
 # The workers report by touching a file; on a disk that can stall them, on shared memory it cannot.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+worker_tmp_dir = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 
 # gunicorn opens a control socket by default; nobody here uses it.
 control_socket_disable = True

@@ -9,6 +9,7 @@ import torch
 from flask import Flask
 
 from api.app import create_app
+from api.keys import KeyRing
 from api.settings import Settings, SettingsError
 from inference.errors import StoreError
 from inference.noise import NoiseLibrary
@@ -28,12 +29,17 @@ def build() -> Flask:
         app = create_app(settings, models, NoiseLibrary(settings.noise_dir))
     except (SettingsError, StoreError) as error:
         sys.exit(f"hush: {error}")
-    app.extensions["start_worker"] = partial(start_worker, models, settings.device)
+    app.extensions["start_worker"] = partial(start_worker, models, settings.device, app.extensions.get("keys"))
     return app
 
 
-def start_worker(models: ModelStore, device: str) -> None:
-    """What a worker has to do before its first request; gunicorn_conf.py calls it after the fork."""
+def start_worker(models: ModelStore, device: str, keys: KeyRing | None) -> None:
+    """What a worker has to do before its first request; gunicorn_conf.py calls it after the fork.
+
+    The keys are read again, so that a reload of the service (SIGHUP) brings new ones in and takes old ones away.
+    """
+    if keys is not None:
+        keys.reload()
     if device == "cpu":
         return
     try:

@@ -7,6 +7,8 @@ from typing import Any
 
 Parser = Callable[[str], Any]
 
+ORIGIN = r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?"
+
 
 def whole(lowest: int, highest: int) -> tuple[Parser, str]:
     """A whole number from `lowest` to `highest`, and the words for that."""
@@ -67,6 +69,28 @@ def path() -> tuple[Parser, str]:
         return Path(text)
 
     return parse, "a path"
+
+
+def file() -> tuple[Parser, str]:
+    """A file that exists."""
+
+    def parse(text: str) -> Path:
+        if not text or not Path(text).is_file():
+            raise ValueError
+        return Path(text)
+
+    return parse, "a file that exists"
+
+
+def origins() -> tuple[Parser, str]:
+    """Web origins (RFC 6454) with spaces between them, written as browsers write them."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        if not text.split() or not all(re.fullmatch(ORIGIN, origin) for origin in text.split()):
+            raise ValueError
+        return tuple(text.split())
+
+    return parse, "origins such as `https://example.org`, with spaces between them"
 
 
 def folder() -> tuple[Parser, str]:

@@ -9,9 +9,11 @@ from flask import Flask, Response, g, request
 from flask_restful import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.access import allow_origins, demand_keys
 from api.admission import Admission
 from api.assets import held_json, load_assets
 from api.errors import answer, request_id
+from api.keys import KeyRing
 from api.readiness import Readiness
 from api.recording import Limits
 from api.requests import HushRequest, acceptable
@@ -20,6 +22,7 @@ from api.resources.mix_noise import MixNoise, NoiseTypes
 from api.resources.models import Models, OneModel
 from api.resources.page import Docs, ListeningPage, Specification, StaticFile
 from api.resources.predict import Predict
+from api.security_headers import SECURITY_HEADERS
 from api.settings import Settings
 from api.specification.document import specification
 from api.spool import Spooler
@@ -63,6 +66,7 @@ def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary) -> 
     _add_routes(app, settings, models, noises, spooler)
     app.register_error_handler(Exception, answer)
     app.before_request(_note_start)
+    _add_access(app, settings)
     app.after_request(_finish)
     if settings.access_log:
         app.after_request(_log_access)
@@ -70,6 +74,14 @@ def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary) -> 
         trusted = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted)  # type: ignore[method-assign]
     return app
+
+
+def _add_access(app: Flask, settings: Settings) -> None:
+    if settings.api_keys_file is not None:
+        app.extensions["keys"] = KeyRing(settings.api_keys_file)
+        demand_keys(app, app.extensions["keys"])
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)
 
 
 def _readiness(settings: Settings, models: ModelStore) -> Readiness:
@@ -95,7 +107,11 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
         (Health, "/healthz", ()),
         (Ready, "/readyz", (readiness,)),
         (Version, "/version", (read_version(settings.version_file),)),
-        (Specification, "/openapi.json", (held_json(specification(noises.types)),)),
+        (
+            Specification,
+            "/openapi.json",
+            (held_json(specification(noises.types, with_keys=settings.api_keys_file is not None)),),
+        ),
         (Docs, "/docs", (assets.pages["docs"],)),
         (ListeningPage, "/", (assets.pages["listen"],)),
         (StaticFile, "/static/<version>/<name>", (assets,)),
@@ -111,7 +127,8 @@ def _note_start() -> None:
 
 def _finish(answer: Response) -> Response:
     answer.headers["X-Request-Id"] = request_id()
-    answer.headers["X-Content-Type-Options"] = "nosniff"
+    for name, value in SECURITY_HEADERS.items():
+        answer.headers.setdefault(name, value)
     return answer
 
 

@@ -7,6 +7,8 @@
     ├── BodyTooLarge               past a limit on bytes or form fields
     ├── UnreadableContentType      the body is declared to be something else than audio
     ├── NotAcceptable              the client accepts nothing of what there is
+    ├── KeyRequired                no API key, or one that nobody has
+    ├── KeyDisabled                an API key that is no longer good
     └── NotReady                   this worker should not get requests
 
 The library's errors, admission's and werkzeug's arrive here as well. Whatever is in none of these families is a bug:
@@ -86,6 +88,25 @@ class NotAcceptable(RequestError):
         super().__init__(f"The Accept header admits none of what can be given: {', '.join(offered)}.")
 
 
+class KeyRequired(RequestError):
+    """The request brings no API key, or (`presented`) one that is not known."""
+
+    def __init__(self, *, presented: bool = False) -> None:
+        self.challenge = 'Bearer realm="hush"' + (', error="invalid_token"' if presented else "")  # RFC 6750, 3
+        super().__init__(
+            f"{'This API key is not known' if presented else 'This needs an API key'}. "
+            "Send one as Authorization: Bearer KEY, or as X-API-Key: KEY."
+        )
+
+
+class KeyDisabled(RequestError):
+    """The API key of `name` has been switched off."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"The API key of {name} has been disabled. Ask whoever runs this service for another one.")
+
+
 class NotReady(RequestError):
     """The worker is being drained, or inference does not work in it."""
 
@@ -97,6 +118,8 @@ STATUS: dict[type[Exception], int] = {
     BodyTooLarge: 413,
     UnreadableContentType: 415,
     NotAcceptable: 406,
+    KeyRequired: 401,
+    KeyDisabled: 403,
     NotReady: 503,
     Overloaded: 503,
     audio.NotAudio: 400,
@@ -158,6 +181,8 @@ def _of_family(error: Exception, status: int) -> Response:
     answer = _problem(status, str(error), vars(error), kind=problem_type(type(error)), title=title)
     if isinstance(error, Overloaded):
         answer.retry_after = error.retry_after
+    if isinstance(error, KeyRequired):
+        answer.headers["WWW-Authenticate"] = error.challenge
     return answer
 
 

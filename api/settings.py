@@ -13,7 +13,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from api.allowed import Parser, decimal, folder, matching, one_of, path, switch, whole
+from api.allowed import Parser, decimal, file, folder, matching, one_of, origins, path, switch, whole
 from inference.precision import PRECISIONS
 
 PREFIX = "HUSH_"
@@ -136,6 +136,18 @@ class Settings:
     trusted_proxies: int = field(
         default=0,
         metadata=about(whole(0, 10), "How many proxies in front are trusted to append to `X-Forwarded-For`."),
+    )
+    api_keys_file: Path | None = field(
+        default=None,
+        metadata=about(
+            file(),
+            "Hashes of the API keys that requests must bring; read again by each new worker (reload).",
+            shown="none: open to all",
+        ),
+    )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        metadata=about(origins(), "Web pages of these origins may use the service from a browser.", shown="none"),
     )
     access_log: bool = field(
         default=False, metadata=about(switch(), "One JSON line on stderr for each request.", shown="`false`")

@@ -10,6 +10,7 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 from api import problems
+from api.security_headers import SECURITY_HEADERS
 
 
 class _Page:
@@ -37,8 +38,9 @@ class ProblemWorker(ThreadWorker):  # type: ignore[misc]
         body = problems.document(status, detail, {})
         head = (
             f"HTTP/1.1 {status} {problems.phrase(status)}\r\nConnection: close\r\n"
-            f"Content-Type: {problems.MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Content-Type: {problems.MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
         )
+        head += "".join(f"{name}: {value}\r\n" for name, value in SECURITY_HEADERS.items()) + "\r\n"
         try:
             util.write_nonblock(client, head.encode("latin-1") + body)
         except OSError:

@@ -25,7 +25,6 @@ POLICY = "; ".join(
 PAGE_HEADERS = {
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    "Referrer-Policy": "no-referrer",
 }
 
 

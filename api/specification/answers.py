@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, fields
 from marshmallow.validate import Equal
 
+from api.security_headers import SECURITY_HEADERS
 from inference.audio import FORMATS
 
 HTML = "text/html"
@@ -18,6 +19,9 @@ TEXT = {"type": "string"}
 HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Request-Id": ("The client's own id where it is sane, else a new one; logs name the same.", TEXT),
     "X-Content-Type-Options": ("Always `nosniff`.", {"const": "nosniff"}),
+    "X-Frame-Options": ("Always `DENY`.", {"const": "DENY"}),
+    "Referrer-Policy": ("Other hosts are not told where a link was followed.", TEXT),
+    "Content-Security-Policy": ("Nothing is loaded from elsewhere, nothing inline is executed.", TEXT),
     "X-Model": ("Key of the model that answered.", TEXT),
     "X-Model-Version": ("Its version.", TEXT),
     "X-Clipped-Samples": ("Samples that had to be clipped to full scale.", WHOLE),
@@ -27,16 +31,15 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Accel-Buffering": ("`no` asks nginx, which takes it away, to pass a streamed answer on as it comes.", TEXT),
     "Content-Disposition": ("An attachment with a name of the right extension.", TEXT),
     "Content-Length": ("Bytes of the answer.", WHOLE),
-    "Content-Security-Policy": ("Nothing is loaded from elsewhere, nothing inline is executed.", TEXT),
     "Permissions-Policy": ("The page may ask for the microphone, for nothing else.", TEXT),
-    "Referrer-Policy": ("Other hosts are not told where a link was followed.", TEXT),
     "Cache-Control": ("How long the answer may be kept.", TEXT),
     "ETag": ("Changes with the content; send it back as `If-None-Match`.", TEXT),
+    "WWW-Authenticate": ("How to bring an API key.", TEXT),
     "Retry-After": ("Seconds after which another try makes sense.", {"type": "integer", "minimum": 1}),
 }
-COMMON_HEADERS = ("X-Request-Id", "X-Content-Type-Options")
+COMMON_HEADERS = ("X-Request-Id", *SECURITY_HEADERS)
 AUDIO_HEADERS = ("X-Clipped-Samples", "Server-Timing", "Content-Disposition")
-PAGE_HEADERS = ("Content-Security-Policy", "Permissions-Policy", "Referrer-Policy")
+PAGE_HEADERS = ("Permissions-Policy",)
 STREAM_HEADERS = ("X-Accel-Buffering",)
 
 

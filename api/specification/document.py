@@ -27,14 +27,23 @@ GATEWAY = {
 RETRIED = (429, 502, 503)  # these say when to try again
 # A streamed answer does not know the first three when it begins.
 OPTIONAL_HEADERS = ("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After")
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the service demands one."},
+    "header": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The same in a header of its own.",
+    },
+}
 INTRODUCTION = """Removes the noise from recordings of speech.
 
 Every error is a problem document (RFC 9457), also those of the gateway and of requests that are no proper HTTP
 (400, 408, 411, 414, 431, 501). A wrong method gets 405 with `Allow`, an unknown path 404."""
 
 
-def specification(noise_types: Iterable[str]) -> dict[str, Any]:
-    """The document of a service that knows these noises, as plain data."""
+def specification(noise_types: Iterable[str], *, with_keys: bool = False) -> dict[str, Any]:
+    """The document of a service that knows these noises, and demands API keys or not, as plain data."""
     plugin = MarshmallowPlugin()
     spec = APISpec(
         title="Hush",
@@ -48,8 +57,13 @@ def specification(noise_types: Iterable[str]) -> dict[str, Any]:
         spec.components.header(name, {"description": says, "schema": schema, "required": name not in OPTIONAL_HEADERS})
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.parameter("X-Request-Id", "header", _request_id())
+    for name, scheme in SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
     for (method, path), operation in OPERATIONS.items():
-        spec.path(path=path, operations={method: _operation(plugin, method, path, operation)})
+        described = _operation(plugin, method, path, operation)
+        if with_keys and operation.key_errors:
+            described["security"] = [{name: []} for name in SCHEMES]
+        spec.path(path=path, operations={method: described})
     document: dict[str, Any] = spec.to_dict()
     _limit_noise_types(document, list(noise_types))
     return document
@@ -137,7 +151,7 @@ def _success(answer: Answer) -> dict[str, Any]:
 def _problems(operation: Operation) -> dict[int, list[str]]:
     """Status -> the types of problems that it may mean."""
     found: dict[int, list[str]] = {500: [problems.NO_TYPE]}
-    for kind in operation.errors:
+    for kind in (*operation.errors, *operation.key_errors):
         if issubclass(kind, HTTPException):
             found.setdefault(kind.code or 500, []).append(problems.NO_TYPE)
         else:
@@ -152,7 +166,7 @@ def _problem(status: int, types: list[str]) -> dict[str, Any]:
     schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": members}]}
     listed = ", ".join(f"`{kind}`" for kind in types)
     says = GATEWAY.get(status, problems.phrase(status))
-    extra = ("Retry-After",) if status in RETRIED else ()
+    extra = ("Retry-After",) if status in RETRIED else ("WWW-Authenticate",) if status == 401 else ()
     return {
         "description": f"{says}: {listed}.",
         "content": {problems.MEDIA_TYPE: {"schema": schema}},

@@ -34,6 +34,7 @@ TAGS = {
     "operation": "For whoever runs the service; the gateway never limits them.",
     "pages": "For people.",
 }
+OPEN_TAGS = ("operation", "pages")  # need no API key, whatever the settings say
 RECORDING_ERRORS: Kinds = (
     errors.InvalidQuery,
     errors.NoAudioFile,
@@ -69,6 +70,11 @@ class Operation:
     kept: bool = False  # answers 304 to If-None-Match
     limited: bool = True  # the gateway counts it
     errors: Kinds = (errors.NotAcceptable,)
+
+    @property
+    def key_errors(self) -> Kinds:
+        """What a request without a good key is answered with, where the service has keys."""
+        return () if self.tag in OPEN_TAGS else (errors.KeyRequired, errors.KeyDisabled)
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {

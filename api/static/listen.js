@@ -1,6 +1,7 @@
 // The listening page: a recording comes in, the service works on it. How is the business of the modules beside.
 
 import * as comparison from "./comparison.js";
+import { takeKey } from "./key.js";
 import { startRecording } from "./microphone.js";
 import { durationOf, readable } from "./recordings.js";
 import { listModels, listNoises, postRecording } from "./service.js";
@@ -143,6 +144,12 @@ async function fill() {
   at("noise").value = noises.includes("babble") ? "babble" : noises[0];
 }
 
+async function useKey() {
+  takeKey();
+  complain("");
+  await fill();
+}
+
 function takeDrops() {
   const over = (is) => at("drop").classList.toggle("over", is);
   // Anywhere on the page: a file dropped beside the place would make the browser leave the page.
@@ -158,6 +165,7 @@ at("file").addEventListener("change", told(({ target }) => takeFile(target.files
 at("record").addEventListener("click", told(record));
 at("mixing").addEventListener("submit", told(mix));
 at("enhancing").addEventListener("submit", told(enhance));
+at("key-form").addEventListener("submit", told(useKey));
 at("cancel").addEventListener("click", () => { work.abort(); at("enhance").focus(); });
 for (const slider of ["limit", "snr"]) at(slider).addEventListener("input", showSliders);
 takeDrops();

@@ -1,5 +1,7 @@
 // The calls to the service, and its errors in words.
 
+import { keyHeaders, noteStatus } from "./key.js";
+
 /** The models, the one to be used by default first. */
 export async function listModels() {
   const { available_models: models } = await getJson("models");
@@ -12,9 +14,10 @@ export async function listNoises() {
 }
 
 async function getJson(path) {
-  const answer = await fetch(path, { headers: { Accept: "application/json" } }).catch(() => {
+  const answer = await fetch(path, { headers: { Accept: "application/json", ...keyHeaders() } }).catch(() => {
     throw new Error(UNREACHABLE);
   });
+  noteStatus(answer.status);
   if (!answer.ok) throw new Error(inWords(answer.status, await answer.text()));
   return answer.json();
 }
@@ -29,12 +32,14 @@ export function postRecording(path, query, recording, { onProgress, signal }) {
     request.open("POST", `${path}?${new URLSearchParams(query)}`);
     request.setRequestHeader("Content-Type", "application/octet-stream"); // what it is, is read from the bytes
     request.setRequestHeader("Accept", "audio/wav, application/problem+json");
+    for (const [name, value] of Object.entries(keyHeaders())) request.setRequestHeader(name, value);
     request.responseType = "blob";
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
     request.upload.onload = () => onProgress(null);
     request.onerror = () => reject(new Error(UNREACHABLE));
     request.onabort = () => reject(new DOMException("Cancelled.", "AbortError"));
     request.onload = async () => {
+      noteStatus(request.status);
       const header = (name) => request.getResponseHeader(name);
       if (request.status === 200) resolve({ blob: request.response, header });
       else reject(new Error(inWords(request.status, await request.response.text())));

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from api.security_headers import SECURITY_HEADERS
 from tests.nginx.gateway import Running, free_port, gateway
 from tests.nginx.raw import Answer, send
 from tests.nginx.upstream import BUSY, Upstream
@@ -38,7 +39,8 @@ def check_problem(answer: Answer, status: int, running: Running) -> None:
     assert len(problem["detail"]) > 20
     assert "$" not in answer.body.decode()
     assert answer.headers["x-request-id"] == problem["request_id"]
-    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert {name: answer.headers[name.lower()] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+    assert "strict-transport-security" not in answer.headers  # there is no TLS here
     assert [entry["status"] for entry in running.log(problem["request_id"])] == [status]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from api.security_headers import SECURITY_HEADERS
 from tests.api.bad_input import AUDIO_ROWS
 from tests.api.test_bad_input import WIRE
 from tests.nginx.gateway import Running, gateway
@@ -53,6 +54,12 @@ def test_broken_http_is_answered_like_by_the_application(hush: Running, row: str
     sent, _, status = WIRE[row]
     answer = send(hush, sent)
     assert answer.status == answer.problem["status"] == status
+
+
+def test_the_application_closes_its_answers_itself(hush: Running) -> None:
+    answer = requests.get(f"{hush.url}/models", timeout=10)
+    assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS  # once each
+    assert answer.headers["Server"] == "nginx"
 
 
 def test_both_logs_can_be_joined_by_the_id(hush: Running) -> None:

@@ -59,6 +59,7 @@ def test_the_application_is_told_the_scheme(secure: Running, certificate: Path) 
     answer = requests.get(f"{secure.url}/echo", verify=str(certificate / "cert.pem"), timeout=10)
     assert answer.json()["headers"]["x-forwarded-proto"] == "https"
     assert secure.log(answer.headers["X-Request-Id"])[0]["tls"] == "TLSv1.3"
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
 def test_http_2_is_offered(secure: Running, certificate: Path) -> None:
