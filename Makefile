@@ -19,6 +19,8 @@ RATE ?= 10
 # Which benchmark `make bench` runs, and with which arguments.
 BENCH ?= efficiency
 BENCH_ARGS ?=
+# What `make models` does: list, or for example ARGS="promote KEY".
+ARGS ?=
 # Further arguments of pytest, for example PYTEST_ARGS="tests/nginx -k limit".
 PYTEST_ARGS ?=
 
@@ -93,6 +95,10 @@ lock: $(VENV)-lock/bin/pip-compile ## Compile requirements*.in to pinned require
 	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements-cloud.txt requirements-cloud.in
 	@# The image's pins: the same versions, with the hashes of their files (of torch: the build that the index has).
 	$(PIP_COMPILE) --generate-hashes --no-annotate --output-file packer/requirements.lock requirements.txt
+
+.PHONY: models
+models: $(VENV)/.run ## List, add, promote, verify models (ARGS="promote KEY"; docs/operations.md, "Models")
+	@$(BIN)/python -m inference.models $(or $(ARGS),list)
 
 .PHONY: clean
 clean: ## Remove what the targets made: .venv, .run and caches

@@ -147,6 +147,16 @@ def when_ready(server: Any) -> None:
     gc.freeze()
 
 
+def on_reload(server: Any) -> None:
+    """In the master, on SIGHUP, before new workers are forked: the models folder is read again.
+
+    gunicorn itself loads nothing again under `preload_app`. Code and `HUSH_*` variables stay those of the start.
+    """
+    server.app.wsgi().extensions["reload_models"]()
+    gc.unfreeze()  # so that what is left of the old models can be collected
+    when_ready(server)
+
+
 def post_worker_init(worker: Any) -> None:
     """In each worker, once its signal handlers are set.
 

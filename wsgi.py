@@ -9,12 +9,14 @@ import torch
 from flask import Flask
 
 from api.app import create_app
+from api.canary import check_canary
 from api.keys import KeyRing
 from api.settings import Settings, SettingsError
 from inference.errors import StoreError
 from inference.noise import NoiseLibrary
-from inference.store import ModelStore, load_store
+from inference.store import Model, ModelStore, load_store
 
+log = logging.getLogger("hush")
 APP_LOAD_ERROR = 4  # exit status of a worker that gunicorn takes as a reason to stop, not to try again
 
 
@@ -30,7 +32,30 @@ def build() -> Flask:
     except (SettingsError, StoreError) as error:
         sys.exit(f"hush: {error}")
     app.extensions["start_worker"] = partial(start_worker, models, settings.device, app.extensions.get("keys"))
+    app.extensions["reload_models"] = partial(reload_models, models, settings)
     return app
+
+
+def reload_models(models: ModelStore, settings: Settings) -> None:
+    """What the master does when it is told to reload: the models folder as it is now, or all as it was.
+
+    The workers forked afterwards share what is loaded here; those of before keep theirs until their last answer.
+    """
+    try:
+        fresh = load_store(settings.models_dir, precision=settings.precision)
+        fresh.warm_up()
+        check_canary(settings.canary, fresh)
+    except (StoreError, RuntimeError) as error:
+        log.error("hush: the models stay as they were: %s", error)
+        return
+    models.take_over(fresh)
+    log.info("hush: models loaded again: %s", ", ".join(map(described, fresh.models.values())))
+
+
+def described(model: Model) -> str:
+    """A model in a line of the log."""
+    labels = f" ({', '.join(model.info.labels)})" if model.info.labels else ""
+    return f"{model.info.key} {model.info.version}{labels}"
 
 
 def start_worker(models: ModelStore, device: str, keys: KeyRing | None) -> None:

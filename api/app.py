@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api.access import allow_origins, demand_keys
 from api.admission import Admission
 from api.assets import held_json, load_assets
+from api.canary import ModelChoice
 from api.errors import answer, request_id
 from api.keys import KeyRing
 from api.readiness import Readiness
@@ -28,7 +29,7 @@ from api.specification.document import specification
 from api.spool import Spooler
 from inference.errors import UnknownModel
 from inference.noise import NoiseLibrary
-from inference.store import DEFAULT_LABEL, ModelStore
+from inference.store import DEFAULT_LABEL, Model, ModelStore
 
 log = logging.getLogger("hush.access")
 
@@ -85,10 +86,12 @@ def _add_access(app: Flask, settings: Settings) -> None:
 
 
 def _readiness(settings: Settings, models: ModelStore) -> Readiness:
-    try:
-        model = models.resolve(DEFAULT_LABEL)
-    except UnknownModel:  # a store need not name a default; any network shows whether inference works
-        model = next(iter(models.models.values()))
+    def model() -> Model:
+        try:
+            return models.resolve(DEFAULT_LABEL)
+        except UnknownModel:  # a store need not name a default; any network shows whether inference works
+            return next(iter(models.models.values()))
+
     return Readiness(model, max_age=settings.ready_max_age_s, drain_file=settings.drain_file)
 
 
@@ -99,7 +102,7 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     mix_limits = Limits(settings.mix_max_seconds, settings.max_channels)
     assets = load_assets()
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
-        (Predict, "/predict", (models, admission, limits, readiness, spooler)),
+        (Predict, "/predict", (ModelChoice(models, settings.canary), admission, limits, readiness, spooler)),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
         (NoiseTypes, "/noise-types", (noises,)),
         (Models, "/models", (models,)),

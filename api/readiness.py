@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,14 @@ TRIAL_SECONDS = 2.0  # a forward pass over a tenth of a second takes millisecond
 
 
 class Readiness:
-    """The state behind `/readyz`, one a worker.
+    """The state behind `/readyz`, one a worker; `model` gives the model to try.
 
     A success that is younger than `max_age` seconds is believed. Otherwise a tiny recording is enhanced for real, in a
     thread of its own, so that a stuck network makes the answer "no" and not a hanging health check. There is never
     more than one such thread: who asks meanwhile waits for the same trial.
     """
 
-    def __init__(self, model: Model, *, max_age: float, drain_file: Path | None) -> None:
+    def __init__(self, model: Callable[[], Model], *, max_age: float, drain_file: Path | None) -> None:
         self._model = model
         self._max_age = max_age
         self._drain_file = drain_file
@@ -64,9 +65,10 @@ class Readiness:
             return self._trial
 
     def _try(self) -> None:
-        rate = self._model.info.sampling_rate
+        model = self._model()
+        rate = model.info.sampling_rate
         noise = np.random.default_rng(0).normal(0.0, 0.1, (rate // 10, 1)).astype(np.float32)
-        for block in enhance([noise], Enhancer(self._model, rate=rate, channels=1)):
+        for block in enhance([noise], Enhancer(model, rate=rate, channels=1)):
             if not np.isfinite(block).all():
                 raise RuntimeError("the network answers with values that are not finite")
         self.succeeded()

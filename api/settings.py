@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from api.allowed import Parser, decimal, file, folder, matching, one_of, origins, path, switch, whole
+from api.canary import Canary, canary
 from inference.precision import PRECISIONS
 
 PREFIX = "HUSH_"
@@ -100,6 +101,14 @@ class Settings:
         default="auto",
         metadata=about(
             one_of(*PRECISIONS), "Number format of the networks; `auto` is bf16 where the processor has it in hardware."
+        ),
+    )
+    canary: Canary | None = field(
+        default=None,
+        metadata=about(
+            canary(),
+            "Model that answers a share of the requests which name none.",
+            shown="none",
         ),
     )
     long_seconds: float = field(

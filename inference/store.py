@@ -76,6 +76,10 @@ class ModelStore:
             raise UnknownModel(name, tuple(self.models))
         return model
 
+    def take_over(self, other: "ModelStore") -> None:
+        """Gives the models of `other` from now on. Whoever has a `Model` keeps it as it was."""
+        self.models, self._by_label = other.models, other._by_label
+
     def to(self, device: str) -> None:
         """Moves every network to "cpu" or "cuda", in place; raises `StoreError` where there is no such device.
 
@@ -104,6 +108,13 @@ def warm_up(model: Model) -> None:
 
 def load_store(directory: Path, precision: str = "fp32") -> ModelStore:
     """All models of `directory`, in eval mode on the CPU, in one of `precision.PRECISIONS`; raises `StoreError`."""
+    dtype = data_type(precision)
+    infos = [parse_entry(key, entry) for key, entry in read_entries(directory).items()]
+    return ModelStore({info.key: load_model(directory, info, dtype) for info in infos})
+
+
+def read_entries(directory: Path) -> dict[str, Any]:
+    """hyperparams.json of `directory` as it is written; raises `StoreError`."""
     index = directory / INDEX
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
@@ -113,9 +124,7 @@ def load_store(directory: Path, precision: str = "fp32") -> ModelStore:
         raise StoreError(f"{index} is not JSON: {error}") from error
     if not isinstance(entries, dict) or not entries:
         raise StoreError(f"{index} must be an object with at least one model")
-    dtype = data_type(precision)
-    infos = [parse_entry(key, entry) for key, entry in entries.items()]
-    return ModelStore({info.key: _load_model(directory, info, dtype) for info in infos})
+    return entries
 
 
 def parse_entry(key: str, entry: Any) -> ModelInfo:
@@ -138,7 +147,8 @@ def parse_entry(key: str, entry: Any) -> ModelInfo:
     return info
 
 
-def _load_model(directory: Path, info: ModelInfo, dtype: torch.dtype) -> Model:
+def load_model(directory: Path, info: ModelInfo, dtype: torch.dtype) -> Model:
+    """One model of `directory`, in eval mode on the CPU; raises `StoreError`."""
     try:
         network = ARCHITECTURES[info.architecture].build(info.hyperparameters)
     except (TypeError, ValueError) as error:

@@ -7,6 +7,8 @@ from flask import Response, request
 from flask_restful import Resource
 
 from api.admission import Admission
+from api.canary import ModelChoice
+from api.errors import request_id
 from api.readiness import Readiness
 from api.recording import Limits, Recording, opened_recording
 from api.requests import PredictOptions, PredictSchema, query, wanted_format
@@ -18,7 +20,7 @@ from inference.audio import AudioReader, Format
 from inference.enhancer import Enhancer, enhance
 from inference.resample import resampled_length
 from inference.samples import Samples
-from inference.store import Model, ModelStore
+from inference.store import Model
 from inference.stream_encode import StreamWriter
 
 NAME = "enhanced"  # of the attachment
@@ -29,9 +31,9 @@ class Predict(Resource):  # type: ignore[misc]
     """Enhances a recording; same frames, channels and (unless asked otherwise) rate."""
 
     def __init__(
-        self, models: ModelStore, admission: Admission, limits: Limits, readiness: Readiness, spooler: Spooler
+        self, choice: ModelChoice, admission: Admission, limits: Limits, readiness: Readiness, spooler: Spooler
     ) -> None:
-        self._models = models
+        self._choice = choice
         self._admission = admission
         self._limits = limits
         self._readiness = readiness
@@ -40,7 +42,7 @@ class Predict(Resource):  # type: ignore[misc]
     def post(self) -> Response:
         """200 with the audio; the errors of docs/api.md otherwise."""
         options: PredictOptions = query(PredictSchema, request)
-        model = self._models.resolve(options.model)
+        model = self._choice(options.model if "model" in request.args else None, request_id())
         format = wanted_format(options.format, request.accept_mimetypes)
         # HTTP/1.0 has no chunks: a client could not tell an answer that broke off from a whole one.
         streamed = options.stream and request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0"

@@ -35,7 +35,8 @@ def gate(models: ModelStore) -> Gate:
 
 
 def readiness(models: ModelStore, gate: Gate, max_age: float, drain_file: Path | None = None) -> Readiness:
-    return Readiness(Model(models.models["lsa"].info, gate), max_age=max_age, drain_file=drain_file)
+    model = Model(models.models["lsa"].info, gate)
+    return Readiness(lambda: model, max_age=max_age, drain_file=drain_file)
 
 
 def test_the_first_question_makes_a_real_pass_and_the_next_does_not(models: ModelStore, gate: Gate):

@@ -24,6 +24,7 @@ GOOD = {
     "HUSH_SLOTS": "3",
     "HUSH_QUEUE_LENGTH": "0",
     "HUSH_QUEUE_TIMEOUT_S": "0.5",
+    "HUSH_CANARY": "newer:5%",
     "HUSH_LONG_SECONDS": "10",
     "HUSH_LONG_REQUESTS": "3",
     "HUSH_READY_MAX_AGE_S": "5",
