@@ -1,6 +1,7 @@
 # The instances' security group, shared by both fleets, and the key for everything that is stored.
 
 resource "aws_security_group" "instances" {
+  #checkov:skip=CKV2_AWS_5:The launch template of the module fleet attaches it, which checkov does not follow beside nested modules
   name        = "${var.name}-instances"
   description = "Instances of ${var.name}"
   vpc_id      = local.vpc_id

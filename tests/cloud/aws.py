@@ -74,7 +74,10 @@ def start_cloud(log: Path) -> Iterator[Cloud]:
         yield cloud
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
 
 
 def _wait(cloud: Cloud, process: "subprocess.Popen[bytes]", log: Path) -> None:

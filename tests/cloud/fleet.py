@@ -142,16 +142,18 @@ class Fleet:
     def wait_in_service(self, number: int) -> float:
         """Until the instance has answered its launch hook and the balancer sends to it; seconds."""
         began = time.monotonic()
-        wait_for(lambda: "hush-launch CONTINUE" in self.said(number), 120, f"launch of i{number}")
-        wait_for(lambda: self.state(number) == "UP", 20, f"i{number} in the balancer")
+        wait_for(lambda: "hush-launch CONTINUE" in self.said(number), 300, f"launch of i{number}")
+        wait_for(lambda: self.state(number) == "UP", 60, f"i{number} in the balancer")
         return time.monotonic() - began
 
     def terminate(self, number: int) -> float:
         """What the group does with an instance that goes: it waits for the hook, then the machine is gone; seconds."""
         began = time.monotonic()
         (self.folder / "group" / f"{NETWORK}.{number}.state").write_text("Terminated")
-        wait_for(lambda: "hush-termination CONTINUE" in self.said(number), 120, f"termination of i{number}")
+        wait_for(lambda: "hush-termination CONTINUE" in self.said(number), 300, f"termination of i{number}")
         seconds = time.monotonic() - began
+        foreign = self.machines[number].inside("journalctl", "-q", "-g", "Failed to kill control group").stdout
+        assert foreign == "", "machines share control groups"
         # Sooner, the balancer has not had its time to notice; later, somebody should know what was waited for.
         if not DRAIN_SECONDS <= seconds <= 2 * DRAIN_SECONDS + 5:
             print(self.machines[number].inside("journalctl", "-u", "hush*", "-n", "40", "--no-pager").stdout)

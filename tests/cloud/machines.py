@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,26 +115,33 @@ class Machine:
         options += [f"--bind-ro={folder}:{place}" for folder, place in self.binds.items()]
         # nspawn --boot wants a terminal; script gives it one.
         nspawn = " ".join([program("systemd-nspawn", "systemd-container"), *options])
-        command = [
-            "sh",
-            "-c",
-            f'echo $$ >{self._control_group()}/cgroup.procs; exec "$@"',
-            "sh",
-            "script",
-            "-qefc",
-            nspawn,
-        ]
+        enter = "; ".join(f"echo $$ >{group}/cgroup.procs" for group in self._control_groups(make=True))
+        command = ["sh", "-c", f'{enter}; exec "$@"', "sh", "script", "-qefc", nspawn]
         quiet = subprocess.DEVNULL
         console = str(self.folder / "console.log")
         self.process = subprocess.Popen([*command, console], stdin=quiet, stdout=quiet, stderr=quiet)
 
-    def _control_group(self) -> Path:
-        """A group of its own: machines that shared one would take each other's services away when they go."""
+    def _control_groups(self, *, make: bool) -> list[Path]:
+        """A group of its own in every hierarchy that nspawn may go by; `make` makes them.
+
+        Machines in one group would share the groups of their services: each systemd finds processes there that it
+        cannot name, and neither sees a service end nor ends all of it.
+        """
         mounted = Path("/sys/fs/cgroup")
-        tree = mounted / "systemd" if (mounted / "systemd").is_dir() else mounted  # version 1, or version 2
-        group = tree / f"hush-test-{os.getpid()}-{self.name}"
-        group.mkdir(exist_ok=True)
-        return group
+        # Version 1, version 1 with 2 beside it (nspawn goes by `unified`), version 2.
+        trees = [tree for tree in (mounted / "systemd", mounted / "unified") if tree.is_dir()] or [mounted]
+        groups = [tree / f"hush-test-{os.getpid()}-{self.name}" for tree in trees]
+        for group in groups if make else ():
+            group.mkdir(exist_ok=True)
+        return groups
+
+    def _leave_control_groups(self) -> None:
+        """Takes the groups away, innermost first, as far as nobody is left in them."""
+        for group in self._control_groups(make=False):
+            inner = sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True)
+            for folder in [*inner, group]:
+                with suppress(OSError):
+                    folder.rmdir()
 
     def inside(self, *command: str, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
         """A command in its namespaces, by its first process."""
@@ -172,6 +180,7 @@ class Machine:
     def remove(self) -> None:
         """Ends it and takes its file system away; what it has changed stays in `upper`."""
         self.power_off(20)
+        self._leave_control_groups()
         run("umount", "--lazy", str(self.root))
 
 

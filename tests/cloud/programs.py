@@ -21,10 +21,12 @@ def program(name: str, package: str) -> str:
 
 
 def cloud_tool(name: str) -> str:
-    """A program of the environment of requirements-cloud.txt: beside this Python, or in .venv-cloud."""
+    """A program of the environment of requirements-cloud.txt: beside this Python, in .venv-cloud, or on the PATH."""
     for folder in (Path(sys.executable).parent, ROOT / ".venv-cloud" / "bin"):
         if (folder / name).exists():
             return str(folder / name)
+    if found := shutil.which(name):
+        return found
     pytest.skip(f"{name} is not installed: make test-cloud installs it into .venv-cloud")
 
 

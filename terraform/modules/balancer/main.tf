@@ -59,115 +59,15 @@ resource "aws_vpc_security_group_ingress_rule" "instances" {
 
 # ---- Access logs -------------------------------------------------------------------------------------------------
 
-resource "aws_s3_bucket" "logs" {
-  #checkov:skip=CKV2_AWS_62:Nobody waits for log files
-  #checkov:skip=CKV_AWS_18:This is the bucket of access logs; logging it would log itself
-  #checkov:skip=CKV_AWS_144:Access logs of one region, kept for days
-  #checkov:skip=CKV_AWS_145:The load balancer can write only with keys of S3 (SSE-S3)
-  # Unique over all accounts, and the same at every plan.
-  bucket        = "${var.name}-access-logs-${var.account_id}-${var.region}"
-  force_destroy = var.force_destroy_buckets
+module "logs" {
+  source = "../bucket"
 
-  tags = { Name = "${var.name}-access-logs" }
-}
-
-resource "aws_s3_bucket_public_access_block" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_ownership_controls" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  rule {
-    object_ownership = "BucketOwnerEnforced"
-  }
-}
-
-# The balancer can write only with S3's own keys, not with a key of the account.
-resource "aws_s3_bucket_server_side_encryption_configuration" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  rule {
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
-    }
-  }
-}
-
-resource "aws_s3_bucket_versioning" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "logs" {
-  bucket = aws_s3_bucket.logs.id
-
-  rule {
-    id     = "expire"
-    status = "Enabled"
-
-    filter {}
-
-    expiration {
-      days = var.access_log_days
-    }
-
-    noncurrent_version_expiration {
-      noncurrent_days = 1
-    }
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 1
-    }
-  }
-
-  depends_on = [aws_s3_bucket_versioning.logs]
-}
-
-data "aws_iam_policy_document" "logs" {
-  statement {
-    sid       = "LoadBalancerWrites"
-    actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.logs.arn}/AWSLogs/${var.account_id}/*"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["logdelivery.elasticloadbalancing.amazonaws.com"]
-    }
-  }
-
-  statement {
-    sid       = "OnlyByTls"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.logs.arn, "${aws_s3_bucket.logs.arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "logs" {
-  bucket = aws_s3_bucket.logs.id
-  policy = data.aws_iam_policy_document.logs.json
-
-  depends_on = [aws_s3_bucket_public_access_block.logs]
+  name           = "${var.name}-access-logs"
+  region         = var.region
+  account_id     = var.account_id
+  retention_days = var.access_log_days
+  force_destroy  = var.force_destroy_buckets
+  writers        = { "logdelivery.elasticloadbalancing.amazonaws.com" = "AWSLogs/${var.account_id}" }
 }
 
 # ---- Balancer ----------------------------------------------------------------------------------------------------
@@ -189,11 +89,9 @@ resource "aws_lb" "this" {
   enable_http2               = true
 
   access_logs {
-    bucket  = aws_s3_bucket.logs.id
+    bucket  = module.logs.id
     enabled = true
   }
-
-  depends_on = [aws_s3_bucket_policy.logs]
 }
 
 resource "aws_lb_target_group" "this" {

@@ -15,7 +15,7 @@ output "dns_name" {
 
 output "log_bucket" {
   description = "Bucket of the access logs."
-  value       = aws_s3_bucket.logs.id
+  value       = module.logs.id
 }
 
 output "target_groups" {

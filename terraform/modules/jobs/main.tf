@@ -4,105 +4,16 @@ locals {
   prefix = "${var.name}-jobs"
 }
 
-resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV2_AWS_62:The service polls nothing and needs no events
-  #checkov:skip=CKV_AWS_18:Only the instances have access, and their requests are in the access log of nginx
-  #checkov:skip=CKV_AWS_144:Recordings are kept for days and should not leave their region
-  bucket        = "${local.prefix}-${var.account_id}-${var.region}"
-  force_destroy = var.force_destroy
-
-  tags = { Name = local.prefix }
-}
-
-resource "aws_s3_bucket_public_access_block" "this" {
-  bucket = aws_s3_bucket.this.id
-
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_ownership_controls" "this" {
-  bucket = aws_s3_bucket.this.id
-
-  rule {
-    object_ownership = "BucketOwnerEnforced"
-  }
-}
-
-resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
-  bucket = aws_s3_bucket.this.id
-
-  rule {
-    bucket_key_enabled = true
-
-    apply_server_side_encryption_by_default {
-      sse_algorithm     = "aws:kms"
-      kms_master_key_id = var.kms_key_arn
-    }
-  }
-}
-
-resource "aws_s3_bucket_versioning" "this" {
-  bucket = aws_s3_bucket.this.id
-
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
 # Recordings are other people's voices: they go when nobody can want them any more.
-resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  bucket = aws_s3_bucket.this.id
+module "bucket" {
+  source = "../bucket"
 
-  rule {
-    id     = "expire"
-    status = "Enabled"
-
-    filter {}
-
-    expiration {
-      days = var.jobs.retention_days
-    }
-
-    noncurrent_version_expiration {
-      noncurrent_days = 1
-    }
-
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 1
-    }
-  }
-
-  depends_on = [aws_s3_bucket_versioning.this]
-}
-
-data "aws_iam_policy_document" "bucket" {
-  statement {
-    sid       = "OnlyByTls"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "this" {
-  bucket = aws_s3_bucket.this.id
-  policy = data.aws_iam_policy_document.bucket.json
-
-  depends_on = [aws_s3_bucket_public_access_block.this]
+  name           = local.prefix
+  region         = var.region
+  account_id     = var.account_id
+  kms_key_arn    = var.kms_key_arn
+  retention_days = var.jobs.retention_days
+  force_destroy  = var.force_destroy
 }
 
 # ---- Redis -------------------------------------------------------------------------------------------------------
@@ -161,12 +72,12 @@ resource "aws_elasticache_replication_group" "this" {
 data "aws_iam_policy_document" "instance" {
   statement {
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-    resources = ["${aws_s3_bucket.this.arn}/*"]
+    resources = ["${module.bucket.arn}/*"]
   }
 
   statement {
     actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.this.arn]
+    resources = [module.bucket.arn]
   }
 
   statement {

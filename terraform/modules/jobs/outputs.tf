@@ -1,6 +1,6 @@
 output "bucket" {
   description = "Bucket of the recordings."
-  value       = aws_s3_bucket.this.id
+  value       = module.bucket.id
 }
 
 output "redis_url" {
