@@ -117,13 +117,16 @@ accesslog = None
 
 # Set before the application is imported. One thread for each library that would start its own pool: more threads than
 # cores halve the throughput, and a pool made before the fork hangs the workers. oneDNN keeps a compiled kernel for
-# each input length: 16 of them hold a worker at 325 MB where no bound let it grow to 793 MB. Waiting must not spin.
+# each input length: 16 of them hold a worker at 325 MB where no bound let it grow to 793 MB. torch keeps matrix
+# products besides, in every thread, up to LRU_CACHE_CAPACITY (1024) of each kind: 1 MB for each length of recording.
+# Waiting must not spin.
 raw_env = [
     "OMP_NUM_THREADS=1",
     "MKL_NUM_THREADS=1",
     "OPENBLAS_NUM_THREADS=1",
     "OMP_WAIT_POLICY=PASSIVE",
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY=16",
+    "LRU_CACHE_CAPACITY=1",  # 0 crashes
 ]
 if "HUSH_SLOTS" not in os.environ:
     raw_env.append(f"HUSH_SLOTS={_slots}")  # knows of the control group's quota, which the application does not read

@@ -10,6 +10,7 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 from api import problems
+from api.memory import Trimmer
 from api.security_headers import SECURITY_HEADERS
 
 
@@ -27,7 +28,16 @@ class _Page:
 
 
 class ProblemWorker(ThreadWorker):  # type: ignore[misc]
-    """Threads for requests; problem documents for what gunicorn refuses."""
+    """Threads for requests; problem documents for what gunicorn refuses; no more memory than is in use."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._trim = Trimmer()
+
+    def notify(self) -> None:
+        """Tells the master that the main loop runs, which it does at least once a second."""
+        super().notify()
+        self._trim()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Lets gunicorn log the error and choose the status, and answers in our form."""

@@ -14,6 +14,7 @@ import argparse
 import io
 import json
 import os
+import runpy
 import statistics
 import tempfile
 import time
@@ -174,7 +175,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Measures, prints the table, writes the JSON."""
     options = parse()
-    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", ONEDNN_PRIMITIVE_CACHE_CAPACITY="16")  # as the server
+    os.environ.update(dict(pair.split("=", 1) for pair in runpy.run_path(str(ROOT / "gunicorn_conf.py"))["raw_env"]))
     machine = description()
     cases = [(clip, form) for clip in options.clips for form in options.bodies]
     cores = str(machine["cores"])

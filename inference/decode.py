@@ -19,7 +19,7 @@ from inference.errors import (
 )
 from inference.samples import LARGEST, Samples
 
-BLOCK_SECONDS = 10.0  # long enough that the cost of a block is its samples
+BLOCK_SECONDS = 5.0  # long enough that the cost of a block is its samples
 MAX_BLOCK_SAMPLES = 1 << 22  # 16 MiB: the bound of a block where rate and channel count are high
 LOWEST_RATE = 8000  # Hz
 HIGHEST_RATE = 192000  # Hz

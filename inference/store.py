@@ -19,6 +19,7 @@ from torch import nn
 
 from inference.errors import StoreError, UnknownModel
 from inference.networks import ARCHITECTURES
+from inference.networks.packed import pack
 from inference.precision import data_type
 from inference.spectral import BINS, SAMPLING_RATE
 
@@ -159,7 +160,9 @@ def load_model(directory: Path, info: ModelInfo, dtype: torch.dtype) -> Model:
     except RuntimeError as error:
         raise StoreError(f"model {info.key!r}: the weights do not fit the architecture: {error}") from error
     network.requires_grad_(False)
-    return Model(info, network.eval().to(dtype))
+    network.eval().to(dtype)
+    pack(network)
+    return Model(info, network)
 
 
 def _load_weights(path: Path, info: ModelInfo) -> dict[str, torch.Tensor]:

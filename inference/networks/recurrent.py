@@ -131,7 +131,9 @@ class Recurrent(nn.Module):
         centre = taps // 2
         gains = torch.sigmoid(self.gains(decoded).float()).unflatten(-1, (-1, BINS)).flatten(1, 2)
         filters = self.filters(decoded).float().unflatten(-1, (-1, taps, fine, 2)).flatten(1, 2)
-        estimate = gains * noisy[:, centre : centre + frames]
+        # Real times complex would make the gains complex first.
+        parts = torch.view_as_real(noisy[:, centre : centre + frames])
+        estimate = torch.view_as_complex(gains[..., None] * parts)
         coefficients = torch.view_as_complex(filters.contiguous())  # [batch, frames, taps, fine]
         low = estimate[..., :fine]
         for tap in range(taps):
