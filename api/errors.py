@@ -7,6 +7,7 @@
     ├── BodyTooLarge               past a limit on bytes or form fields
     ├── UnreadableContentType      the body is declared to be something else than audio
     ├── NotAcceptable              the client accepts nothing of what there is
+    ├── NothingNew                 the client has this answer already (If-None-Match)
     └── NotReady                   this worker should not get requests
 
 The library's errors, admission's and werkzeug's arrive here as well. Whatever is in none of these families is a bug:
@@ -86,6 +87,17 @@ class NotAcceptable(RequestError):
         super().__init__(f"The Accept header admits none of what can be given: {', '.join(offered)}.")
 
 
+class NothingNew(RequestError):
+    """The answer is the one that If-None-Match names; `etag` is its hash.
+
+    412 and not 304, which is for GET and HEAD alone (RFC 9110, 13.1.2).
+    """
+
+    def __init__(self, etag: str) -> None:
+        self.etag = etag
+        super().__init__("The answer is the one that the request's If-None-Match names; it is not sent again.")
+
+
 class NotReady(RequestError):
     """The worker is being drained, or inference does not work in it."""
 
@@ -97,6 +109,7 @@ STATUS: dict[type[Exception], int] = {
     BodyTooLarge: 413,
     UnreadableContentType: 415,
     NotAcceptable: 406,
+    NothingNew: 412,
     NotReady: 503,
     Overloaded: 503,
     audio.NotAudio: 400,

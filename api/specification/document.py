@@ -24,9 +24,16 @@ GATEWAY = {
     503: "No capacity",
     504: "The application took too long",
 }
+CACHE_HEADERS = {
+    "If-None-Match": "The `ETag` of an answer that the client has: 412 where it would be the same.",
+    "Cache-Control": "`no-cache`: enhance again; `no-store`: and keep nothing.",
+}
 RETRIED = (429, 502, 503)  # these say when to try again
 # A streamed answer does not know the first three when it begins.
-OPTIONAL_HEADERS = ("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After")
+OPTIONAL_HEADERS = (
+    *("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After"),
+    *("ETag", "X-Cache"),  # of recordings only where answers are kept
+)
 INTRODUCTION = """Removes the noise from recordings of speech.
 
 Every error is a problem document (RFC 9457), also those of the gateway and of requests that are no proper HTTP
@@ -48,6 +55,8 @@ def specification(noise_types: Iterable[str]) -> dict[str, Any]:
         spec.components.header(name, {"description": says, "schema": schema, "required": name not in OPTIONAL_HEADERS})
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.parameter("X-Request-Id", "header", _request_id())
+    for name, says in CACHE_HEADERS.items():
+        spec.components.parameter(name, "header", {"description": says, "schema": {"type": "string"}})
     for (method, path), operation in OPERATIONS.items():
         spec.path(path=path, operations={method: _operation(plugin, method, path, operation)})
     document: dict[str, Any] = spec.to_dict()
@@ -82,7 +91,7 @@ def _identifier(method: str, path: str) -> str:
 
 
 def _parameters(converter: OpenAPIConverter, operation: Operation) -> list[Any]:
-    parameters: list[Any] = ["X-Request-Id"]
+    parameters: list[Any] = ["X-Request-Id", *(CACHE_HEADERS if operation.cached else ())]
     for name, (says, example) in operation.path.items():
         described = {"description": says, "schema": {"type": "string", "minLength": 1}, "example": example}
         parameters.append({"name": name, "in": "path", "required": True, **described})
