@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api.access import allow_origins, demand_keys
 from api.admission import Admission
 from api.assets import held_json, load_assets
+from api.cache import make_cache
 from api.canary import ModelChoice
 from api.errors import answer, request_id
 from api.keys import KeyRing
@@ -101,15 +102,18 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     limits = Limits(settings.max_seconds, settings.max_channels, settings.long_seconds)
     mix_limits = Limits(settings.mix_max_seconds, settings.max_channels)
     assets = load_assets()
+    version = read_version(settings.version_file)
+    cache = make_cache(settings, version)
+    choice = ModelChoice(models, settings.canary)
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
-        (Predict, "/predict", (ModelChoice(models, settings.canary), admission, limits, readiness, spooler)),
+        (Predict, "/predict", (choice, admission, limits, readiness, spooler, cache)),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
         (NoiseTypes, "/noise-types", (noises,)),
         (Models, "/models", (models,)),
         (OneModel, "/models/<name>", (models,)),
         (Health, "/healthz", ()),
         (Ready, "/readyz", (readiness,)),
-        (Version, "/version", (read_version(settings.version_file),)),
+        (Version, "/version", (version,)),
         (
             Specification,
             "/openapi.json",

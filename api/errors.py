@@ -9,6 +9,7 @@
     ├── NotAcceptable              the client accepts nothing of what there is
     ├── KeyRequired                no API key, or one that nobody has
     ├── KeyDisabled                an API key that is no longer good
+    ├── NothingNew                 the client has this answer already (If-None-Match)
     └── NotReady                   this worker should not get requests
 
 The library's errors, admission's and werkzeug's arrive here as well. Whatever is in none of these families is a bug:
@@ -107,6 +108,17 @@ class KeyDisabled(RequestError):
         super().__init__(f"The API key of {name} has been disabled. Ask whoever runs this service for another one.")
 
 
+class NothingNew(RequestError):
+    """The answer is the one that If-None-Match names; `etag` is its hash.
+
+    412 and not 304, which is for GET and HEAD alone (RFC 9110, 13.1.2).
+    """
+
+    def __init__(self, etag: str) -> None:
+        self.etag = etag
+        super().__init__("The answer is the one that the request's If-None-Match names; it is not sent again.")
+
+
 class NotReady(RequestError):
     """The worker is being drained, or inference does not work in it."""
 
@@ -120,6 +132,7 @@ STATUS: dict[type[Exception], int] = {
     NotAcceptable: 406,
     KeyRequired: 401,
     KeyDisabled: 403,
+    NothingNew: 412,
     NotReady: 503,
     Overloaded: 503,
     audio.NotAudio: 400,

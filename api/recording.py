@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import BinaryIO, cast
 
 from flask import request
 
@@ -44,21 +44,22 @@ class Recording:
 
 @contextmanager
 def opened_recording(
-    admission: Admission, clock: StageClock, limits: Limits, *, streamed: bool = False
+    admission: Admission,
+    clock: StageClock,
+    limits: Limits,
+    *,
+    streamed: bool = False,
+    received: BinaryIO | None = None,
 ) -> Iterator[Recording]:
     """Receives the upload of the current request, then holds a slot, and in it the opened recording.
 
     Receiving comes first, so that a slow client keeps a thread and never a slot; but who would be refused anyway is
-    refused before the upload is stored and parsed. With `streamed` the recording may outlive the request, and the
-    slot may be left while an answer is being sent. Raises what receiving, admission and the decoder raise.
+    refused before the upload is stored and parsed. `received` is the upload where it is here already. With `streamed`
+    the recording may outlive the request, and the slot may be left while an answer is being sent. Raises what
+    receiving, admission and the decoder raise.
     """
     current = cast(HushRequest, request)
-    try:
-        admission.check()
-    except Overloaded:
-        discard_body(current)
-        raise
-    upload = uploaded_audio(current)
+    upload = received or _received(admission, current)
     with ExitStack() as held:
         if streamed:
             held.callback(current.hand_over_spools())
@@ -71,6 +72,15 @@ def opened_recording(
         if streamed or _work(reader, current) > limits.long_seconds:
             turn.become_long()
         yield Recording(reader, turn, clock)
+
+
+def _received(admission: Admission, current: HushRequest) -> BinaryIO:
+    try:
+        admission.check()
+    except Overloaded:
+        discard_body(current)
+        raise
+    return uploaded_audio(current)
 
 
 def _client(current: HushRequest) -> int | None:

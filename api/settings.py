@@ -111,6 +111,30 @@ class Settings:
             shown="none",
         ),
     )
+    cache_bytes: int = field(
+        default=0,
+        metadata=about(
+            whole(0, 2**50),
+            "So much of the answers of `/predict` is kept to be given again.",
+            unit="bytes",
+        ),
+    )
+    cache_dir: Path | None = field(
+        default=None,
+        metadata=about(folder(), "Folder of kept answers, of this service alone; not used with Redis.", shown="none"),
+    )
+    cache_ttl_s: int = field(
+        default=86400,
+        metadata=about(whole(1, 31536000), "Kept answers are not given for longer than this.", unit="seconds"),
+    )
+    redis_url: str | None = field(
+        default=None,
+        metadata=about(
+            matching(r"(rediss?|unix)://\S+", "redis://, rediss:// or unix://"),
+            "Redis in place of files, for what all instances share.",
+            shown="none",
+        ),
+    )
     long_seconds: float = field(
         default=60.0,
         metadata=about(

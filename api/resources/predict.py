@@ -7,12 +7,15 @@ from flask import Response, request
 from flask_restful import Resource
 
 from api.admission import Admission
+from api.cache import Cache
+from api.cache.key import Variant
+from api.cache.question import Question
 from api.canary import ModelChoice
 from api.errors import request_id
 from api.readiness import Readiness
 from api.recording import Limits, Recording, opened_recording
 from api.requests import PredictOptions, PredictSchema, query, wanted_format
-from api.responses import audio_answer, encode
+from api.responses import Encoded, audio_answer, encode
 from api.spool import Spooler
 from api.streaming import StreamedBody, streamed_answer
 from api.timing import StageClock
@@ -31,13 +34,20 @@ class Predict(Resource):  # type: ignore[misc]
     """Enhances a recording; same frames, channels and (unless asked otherwise) rate."""
 
     def __init__(
-        self, choice: ModelChoice, admission: Admission, limits: Limits, readiness: Readiness, spooler: Spooler
+        self,
+        choice: ModelChoice,
+        admission: Admission,
+        limits: Limits,
+        readiness: Readiness,
+        spooler: Spooler,
+        cache: Cache,
     ) -> None:
         self._choice = choice
         self._admission = admission
         self._limits = limits
         self._readiness = readiness
         self._spooler = spooler
+        self._cache = cache
 
     def post(self) -> Response:
         """200 with the audio; the errors of docs/api.md otherwise."""
@@ -46,28 +56,49 @@ class Predict(Resource):  # type: ignore[misc]
         format = wanted_format(options.format, request.accept_mimetypes)
         # HTTP/1.0 has no chunks: a client could not tell an answer that broke off from a whole one.
         streamed = options.stream and request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
-        clock = StageClock()
-        with ExitStack() as held:
-            recording = held.enter_context(opened_recording(self._admission, clock, self._limits, streamed=streamed))
-            enhancer = _enhancer(recording.reader, model, options)
-            blocks = clock.during("enhance", enhance(clock.during("decode", recording.blocks()), enhancer))
-            answer = (
-                _streamed(recording, enhancer, blocks, format, held)
-                if streamed
-                else self._spooled(recording, enhancer, blocks, format)
-            )
-        self._readiness.succeeded()
+        question = self._cache.ask(model.info, _variant(options, format, streamed))
+        answer = question.stored() or self._made(question, model, options, format, streamed)
         answer.headers["X-Model"] = model.info.key
         answer.headers["X-Model-Version"] = model.info.version
         return answer
 
-    def _spooled(self, recording: Recording, enhancer: Enhancer, blocks: Iterator[Samples], format: Format) -> Response:
-        """The answer with its length, once all of it is there."""
-        clock = recording.clock
-        encoded = encode(
-            blocks, format, rate=enhancer.output_rate, source=recording.reader, spooler=self._spooler, clock=clock
+    def _made(
+        self, question: Question, model: Model, options: PredictOptions, format: Format, streamed: bool
+    ) -> Response:
+        """The answer that takes a slot; it is kept where there is a cache."""
+        clock = StageClock()
+        file_name = NAME + format.extension
+        with ExitStack() as held:
+            recording = held.enter_context(
+                opened_recording(self._admission, clock, self._limits, streamed=streamed, received=question.upload)
+            )
+            enhancer = _enhancer(recording.reader, model, options)
+            blocks = clock.during("enhance", enhance(clock.during("decode", recording.blocks()), enhancer))
+            if streamed:
+                answer = question.keep_streamed(file_name, _streamed(recording, enhancer, blocks, format, held))
+            else:
+                encoded = self._encoded(recording, enhancer, blocks, format)
+        self._readiness.succeeded()
+        return answer if streamed else question.keep(encoded, file_name, audio_answer(encoded, NAME, clock, {}))
+
+    def _encoded(self, recording: Recording, enhancer: Enhancer, blocks: Iterator[Samples], format: Format) -> Encoded:
+        return encode(
+            blocks,
+            format,
+            rate=enhancer.output_rate,
+            source=recording.reader,
+            spooler=self._spooler,
+            clock=recording.clock,
         )
-        return audio_answer(encoded, NAME, clock, {})
+
+
+def _variant(options: PredictOptions, format: Format, streamed: bool) -> Variant:
+    return Variant(
+        format=format.name,
+        sample_rate=options.sample_rate,
+        attenuation_limit_db=options.attenuation_limit_db,
+        stream=streamed,
+    )
 
 
 def _enhancer(reader: AudioReader, model: Model, options: PredictOptions) -> Enhancer:

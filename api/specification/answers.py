@@ -29,6 +29,7 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Gain-Db": ("How far the mixture was scaled to stay within full scale, in dB.", {"type": "number"}),
     "Server-Timing": ("Milliseconds spent in `queue`, `decode`, `enhance` and `encode`.", TEXT),
     "X-Accel-Buffering": ("`no` asks nginx, which takes it away, to pass a streamed answer on as it comes.", TEXT),
+    "X-Cache": ("Where answers are kept: `hit`, `miss`, or `bypass` as the client asked.", TEXT),
     "Content-Disposition": ("An attachment with a name of the right extension.", TEXT),
     "Content-Length": ("Bytes of the answer.", WHOLE),
     "Permissions-Policy": ("The page may ask for the microphone, for nothing else.", TEXT),

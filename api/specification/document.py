@@ -24,9 +24,16 @@ GATEWAY = {
     503: "No capacity",
     504: "The application took too long",
 }
+CACHE_HEADERS = {
+    "If-None-Match": "The `ETag` of an answer that the client has: 412 where it would be the same.",
+    "Cache-Control": "`no-cache`: enhance again; `no-store`: and keep nothing.",
+}
 RETRIED = (429, 502, 503)  # these say when to try again
 # A streamed answer does not know the first three when it begins.
-OPTIONAL_HEADERS = ("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After")
+OPTIONAL_HEADERS = (
+    *("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After"),
+    *("ETag", "X-Cache"),  # of recordings only where answers are kept
+)
 SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the service demands one."},
     "header": {
@@ -59,6 +66,8 @@ def specification(noise_types: Iterable[str], *, with_keys: bool = False) -> dic
     spec.components.parameter("X-Request-Id", "header", _request_id())
     for name, scheme in SCHEMES.items():
         spec.components.security_scheme(name, scheme)
+    for name, says in CACHE_HEADERS.items():
+        spec.components.parameter(name, "header", {"description": says, "schema": {"type": "string"}})
     for (method, path), operation in OPERATIONS.items():
         described = _operation(plugin, method, path, operation)
         if with_keys and operation.key_errors:
@@ -96,7 +105,7 @@ def _identifier(method: str, path: str) -> str:
 
 
 def _parameters(converter: OpenAPIConverter, operation: Operation) -> list[Any]:
-    parameters: list[Any] = ["X-Request-Id"]
+    parameters: list[Any] = ["X-Request-Id", *(CACHE_HEADERS if operation.cached else ())]
     for name, (says, example) in operation.path.items():
         described = {"description": says, "schema": {"type": "string", "minLength": 1}, "example": example}
         parameters.append({"name": name, "in": "path", "required": True, **described})

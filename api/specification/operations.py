@@ -68,6 +68,7 @@ class Operation:
     path: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # parameter -> what it is, an example
     takes_recording: bool = False
     kept: bool = False  # answers 304 to If-None-Match
+    cached: bool = False  # its answers may come from the result cache, as the request's headers say
     limited: bool = True  # the gateway counts it
     errors: Kinds = (errors.NotAcceptable,)
 
@@ -84,8 +85,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         says="The answer has exactly the frames and channels of what was sent, and no delay.",
         query=PredictSchema,
         takes_recording=True,
-        answer=audio_answer("The recording, enhanced.", "X-Model", "X-Model-Version", *STREAM_HEADERS),
-        errors=(*RECORDING_ERRORS, audio.UnknownModel),
+        cached=True,
+        answer=audio_answer(
+            "The recording, enhanced.", "X-Model", "X-Model-Version", "X-Cache", "ETag", *STREAM_HEADERS
+        ),
+        errors=(*RECORDING_ERRORS, errors.NothingNew, audio.UnknownModel),
     ),
     ("post", "/mix-noise"): Operation(
         tag="audio",
