@@ -32,6 +32,8 @@ from inference.store import DEFAULT_LABEL, ModelStore
 
 log = logging.getLogger("hush.access")
 
+MIX_SAMPLES_A_SECOND = 2 * 48_000  # /mix-noise holds a recording in memory, which its seconds alone would not bound
+
 
 class HushApi(Api):  # type: ignore[misc]
     """Flask-RESTful with the application's own error handling, and with the Accept header taken seriously.
@@ -96,7 +98,9 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     admission: Admission = app.extensions["admission"]
     readiness: Readiness = app.extensions["readiness"]
     limits = Limits(settings.max_seconds, settings.max_channels, settings.long_seconds)
-    mix_limits = Limits(settings.mix_max_seconds, settings.max_channels)
+    mix_limits = Limits(
+        settings.mix_max_seconds, settings.max_channels, max_samples=settings.mix_max_seconds * MIX_SAMPLES_A_SECOND
+    )
     assets = load_assets()
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
         (Predict, "/predict", (models, admission, limits, readiness, spooler)),

@@ -63,7 +63,13 @@ class Predict(Resource):  # type: ignore[misc]
         """The answer with its length, once all of it is there."""
         clock = recording.clock
         encoded = encode(
-            blocks, format, rate=enhancer.output_rate, source=recording.reader, spooler=self._spooler, clock=clock
+            blocks,
+            format,
+            rate=enhancer.output_rate,
+            source=recording.reader,
+            spooler=self._spooler,
+            clock=clock,
+            frames=_promised(recording.reader, enhancer.output_rate),
         )
         return audio_answer(encoded, NAME, clock, {})
 
