@@ -11,6 +11,7 @@ import gc
 import logging
 import math
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -79,8 +80,9 @@ workers = _number("WORKERS", default_workers(available_cores(), available_memory
 worker_class = "api.worker.ProblemWorker"
 threads = _number("THREADS", _slots + _number("QUEUE_LENGTH", 8) + _number("LONG_REQUESTS", 8) + 4)
 
-# Connections a worker accepts, idle ones included, up to its limit of open files (each request may need three).
-worker_connections = 1000
+# Connections a worker accepts, idle ones included: as many as its limit of open files allows, when each thread holds
+# three more (upload, answer, a selector) and a hundred are for everything else. Further ones wait in the backlog.
+worker_connections = max(threads + 1, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 3 * threads - 100))
 
 # Seconds, 10 to 120. A worker's main loop reports each second; silent for longer it is aborted. Long requests run in
 # threads and do not silence it. Keep timeout <= graceful_timeout < the balancer's deregistration delay.
@@ -158,6 +160,22 @@ def on_reload(server: Any) -> None:
     server.app.wsgi().extensions["reload_models"]()
     gc.unfreeze()  # so that what is left of the old models can be collected
     when_ready(server)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Where memory runs out the kernel takes a worker, which the master replaces, and never the master.
+
+    C's `stderr` leads nowhere in a worker: the MP3 decoder in libsndfile writes lines for each damaged frame to it, 3.9
+    MB for 1.4 MB of hostile upload, and has no switch. Python, its tracebacks and faulthandler use the descriptor.
+    """
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+    with suppress(AttributeError, OSError, ValueError):  # another C library
+        library = ctypes.CDLL(None)
+        library.fopen.restype = ctypes.c_void_p
+        nowhere = library.fopen(b"/dev/null", b"w")
+        if nowhere:
+            ctypes.c_void_p.in_dll(library, "stderr").value = nowhere
 
 
 def post_worker_init(worker: Any) -> None:

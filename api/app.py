@@ -34,6 +34,8 @@ from inference.store import DEFAULT_LABEL, Model, ModelStore
 
 log = logging.getLogger("hush.access")
 
+MIX_SAMPLES_A_SECOND = 2 * 48_000  # /mix-noise holds a recording in memory, which its seconds alone would not bound
+
 
 class HushApi(Api):  # type: ignore[misc]
     """Flask-RESTful with the application's own error handling, and with the Accept header taken seriously.
@@ -100,7 +102,9 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     admission: Admission = app.extensions["admission"]
     readiness: Readiness = app.extensions["readiness"]
     limits = Limits(settings.max_seconds, settings.max_channels, settings.long_seconds)
-    mix_limits = Limits(settings.mix_max_seconds, settings.max_channels)
+    mix_limits = Limits(
+        settings.mix_max_seconds, settings.max_channels, max_samples=settings.mix_max_seconds * MIX_SAMPLES_A_SECOND
+    )
     assets = load_assets()
     version = read_version(settings.version_file)
     cache = make_cache(settings, version)

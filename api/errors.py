@@ -7,6 +7,7 @@
     ├── BodyTooLarge               past a limit on bytes or form fields
     ├── UnreadableContentType      the body is declared to be something else than audio
     ├── NotAcceptable              the client accepts nothing of what there is
+    ├── OutOfRoom                  disk, memory or descriptors are used up
     ├── KeyRequired                no API key, or one that nobody has
     ├── KeyDisabled                an API key that is no longer good
     ├── NothingNew                 the client has this answer already (If-None-Match)
@@ -16,6 +17,7 @@ The library's errors, admission's and werkzeug's arrive here as well. Whatever i
 it is logged with the request's id and answered with a 500 that says no more than that id.
 """
 
+import errno
 import logging
 import re
 from collections.abc import Mapping
@@ -89,6 +91,14 @@ class NotAcceptable(RequestError):
         super().__init__(f"The Accept header admits none of what can be given: {', '.join(offered)}.")
 
 
+class OutOfRoom(RequestError):
+    """The instance has no disk, memory or file descriptor left for this request; `retry_after` is in seconds."""
+
+    def __init__(self) -> None:
+        self.retry_after = 10
+        super().__init__("The service has no room for this recording at the moment. Try again shortly.")
+
+
 class KeyRequired(RequestError):
     """The request brings no API key, or (`presented`) one that is not known."""
 
@@ -134,6 +144,7 @@ STATUS: dict[type[Exception], int] = {
     KeyDisabled: 403,
     NothingNew: 412,
     NotReady: 503,
+    OutOfRoom: 503,
     Overloaded: 503,
     audio.NotAudio: 400,
     audio.UnsupportedCodec: 415,
@@ -149,6 +160,9 @@ STATUS: dict[type[Exception], int] = {
 }
 
 
+# What the system says when something is used up: disk, quota, size of a file, descriptors (two kinds), memory.
+USED_UP = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
 CLIENT_GONE = "499 Client Closed Request"  # nginx's status for it; nobody but the logs will see it
 
 
@@ -158,6 +172,9 @@ def answer(error: Exception) -> Response:
         return _of_werkzeug(error)
     if isinstance(error, ClientGone):
         return Response(status=CLIENT_GONE)
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in USED_UP):
+        log.error("request %s found no room: %r", request_id(), error)
+        return _of_family(OutOfRoom(), STATUS[OutOfRoom])
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
     if status is None:
         log.error("request %s failed", request_id(), exc_info=error)
@@ -192,7 +209,7 @@ def _of_werkzeug(error: HTTPException) -> Response:
 def _of_family(error: Exception, status: int) -> Response:
     title = _words(type(error)).capitalize()
     answer = _problem(status, str(error), vars(error), kind=problem_type(type(error)), title=title)
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | OutOfRoom):
         answer.retry_after = error.retry_after
     if isinstance(error, KeyRequired):
         answer.headers["WWW-Authenticate"] = error.challenge

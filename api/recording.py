@@ -24,6 +24,7 @@ class Limits:
     max_seconds: float
     max_channels: int
     long_seconds: float = math.inf
+    max_samples: float = math.inf  # of all channels
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,12 @@ def opened_recording(
             turn = held.enter_context(admission.slot(_client(current)))
         with clock.stage("decode"):
             reader = held.enter_context(
-                AudioReader(upload, max_seconds=limits.max_seconds, max_channels=limits.max_channels)
+                AudioReader(
+                    upload,
+                    max_seconds=limits.max_seconds,
+                    max_channels=limits.max_channels,
+                    max_samples=limits.max_samples,
+                )
             )
         if streamed or _work(reader, current) > limits.long_seconds:
             turn.become_long()

@@ -25,16 +25,29 @@ class Encoded:
 
 
 def encode(
-    blocks: Iterable[Samples], format: Format, *, rate: int, source: AudioReader, spooler: Spooler, clock: StageClock
+    blocks: Iterable[Samples],
+    format: Format,
+    *,
+    rate: int,
+    source: AudioReader,
+    spooler: Spooler,
+    clock: StageClock,
+    frames: int | None = None,
 ) -> Encoded:
     """Encodes float32 blocks [n, channels] at `rate` Hz, keeping the channels and the sample depth of `source`.
 
-    Raises `UnacceptableFormat`, and whatever the making of the blocks raises.
+    `frames` is how many there will be, where that is known: what cannot be held is then refused at once. Raises
+    `UnacceptableFormat`, OSError where there is no room for the answer, and whatever the making of the blocks raises.
     """
     spool = spooler()
     try:
         with AudioWriter(
-            cast(BinaryIO, spool), format, rate=rate, channels=source.channels, source_subtype=source.subtype
+            cast(BinaryIO, spool),
+            format,
+            rate=rate,
+            channels=source.channels,
+            source_subtype=source.subtype,
+            frames=frames,
         ) as writer:
             for block in blocks:
                 with clock.stage("encode"):

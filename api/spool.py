@@ -1,6 +1,7 @@
 """Where uploads and answers are kept: memory while they are small, a file without a name when they grow."""
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -18,6 +19,11 @@ class Spool(SpooledTemporaryFile[bytes]):
         if not self._rolled:  # type: ignore[attr-defined]
             raise io.UnsupportedOperation("in memory")
         return super().fileno()
+
+    def close(self) -> None:
+        """Gives the file back, also when a full disk does not take what was still buffered for it."""
+        with suppress(OSError):
+            super().close()
 
     def size(self) -> int:
         """Bytes written; leaves the position at the start."""

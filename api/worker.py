@@ -4,14 +4,21 @@ gunicorn answers by itself what never becomes a request of the application: malf
 unknown transfer codings. Its pages are HTML; here they are problem documents like every other error.
 """
 
+import socket
+import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 from api import problems
+from api.errors import USED_UP
 from api.memory import Trimmer
 from api.security_headers import SECURITY_HEADERS
+
+HEAD_SECONDS = 15.0  # as nginx has it (client_header_timeout)
+ACCEPT_PAUSE_SECONDS = 0.1
 
 
 class _Page:
@@ -28,16 +35,53 @@ class _Page:
 
 
 class ProblemWorker(ThreadWorker):  # type: ignore[misc]
-    """Threads for requests; problem documents for what gunicorn refuses; no more memory than is in use."""
+    """Threads for requests; problem documents for what gunicorn refuses; no more memory than is in use.
+
+    Two faults that gunicorn does not outlive: a client that sends its headers a byte at a time keeps a thread for as
+    long as it likes, and a connection that cannot be accepted for want of a descriptor ends the worker with all others.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._heads: dict[Any, float] = {}  # connection whose headers are being read -> when that must be over
         self._trim = Trimmer()
 
     def notify(self) -> None:
         """Tells the master that the main loop runs, which it does at least once a second."""
         super().notify()
         self._trim()
+
+    def accept(self, listener: Any) -> None:
+        """Accepts, or waits a little when there are no descriptors left: others will be given back."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in USED_UP:
+                raise
+            self.log.warning("A connection has to wait: %s", error)
+            time.sleep(ACCEPT_PAUSE_SECONDS)
+
+    def handle(self, conn: Any) -> Any:
+        """Serves one request of a connection, in a thread."""
+        self._heads[conn] = time.monotonic() + HEAD_SECONDS
+        try:
+            return super().handle(conn)
+        finally:
+            self._heads.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """The headers are there."""
+        self._heads.pop(conn, None)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Called each second: connections whose headers take too long get no more of a thread's time."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, deadline in list(self._heads.items()):
+            if deadline < now and self._heads.pop(conn, None) is not None:
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR)  # the thread reads the end, and closes
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Lets gunicorn log the error and choose the status, and answers in our form."""

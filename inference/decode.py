@@ -1,5 +1,6 @@
 """Decodes recordings, block by block, and checks that they are what their headers say."""
 
+import math
 from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -51,10 +52,17 @@ class AudioReader:
     container  "wav", "flac", "ogg" or "mp3"
 
     Raises on opening: EmptyAudio, NotAudio, UnsupportedCodec, UnsupportedShape, TruncatedAudio (where the header alone
-    shows it), and AudioTooLong when more than `max_seconds` are promised.
+    shows it), and AudioTooLong when more than `max_seconds` are promised, or more than `max_samples` in all channels.
     """
 
-    def __init__(self, file: BinaryIO, *, max_seconds: float | None = None, max_channels: int = MAX_CHANNELS) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        max_seconds: float | None = None,
+        max_channels: int = MAX_CHANNELS,
+        max_samples: float = math.inf,
+    ) -> None:
         found = identify(file)
         _check_shape(found.rate, found.channels, max_channels)
         self._found = found
@@ -66,7 +74,9 @@ class AudioReader:
             self.rate: int = self._sound.samplerate
             self.channels: int = self._sound.channels
             self.frames: int | None = _promised(found, self._sound.frames)
-            self._max_seconds = max_seconds
+            self._max_seconds = min(
+                math.inf if max_seconds is None else max_seconds, max_samples / (self.rate * self.channels)
+            )
             self._check_length(self.frames or 0)
         except BaseException:
             self.close()
@@ -124,7 +134,7 @@ class AudioReader:
         return NotAudio(f"the {self.container} decoder finds damage after frame {count}")
 
     def _check_length(self, frames: int) -> None:
-        if self._max_seconds is not None and frames > self._max_seconds * self.rate:
+        if frames > self._max_seconds * self.rate:
             raise AudioTooLong(self._max_seconds)
 
 

@@ -12,7 +12,9 @@ import soundfile
 
 from inference.errors import UnacceptableFormat
 from inference.samples import Samples
+from inference.watched import WatchedFile
 
+LARGEST_WAV = (1 << 32) - (1 << 16)  # bytes of samples: the header counts them in 32 bits, itself included
 WRITE_FRAMES = 1 << 16  # libvorbis copies what it is given to the stack: 60 s at once end the process
 MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz
 
@@ -45,6 +47,10 @@ class Format:
         """The sample format for audio that was read as `source_subtype`: no shallower, where the format can."""
         return self.deeper.get(source_subtype, self.subtype)
 
+    def sample_bytes(self, source_subtype: str) -> int:
+        """Bytes of one sample of audio that was read as `source_subtype`; 0 where it is compressed."""
+        return 0 if self.name != "wav" else _SAMPLE_BYTES[self.subtype_for(source_subtype)]
+
     def require(self, rate: int, channels: int) -> None:
         """Raises UnacceptableFormat when audio of this rate (Hz) and channel count does not fit."""
         if channels > self.max_channels:
@@ -56,6 +62,7 @@ class Format:
             raise UnacceptableFormat(self.name, f"its sampling rate of {rate} Hz is no multiple of 10 Hz")
 
 
+_SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}
 _WAV_DEPTHS = {"PCM_24": "PCM_24", "PCM_32": "FLOAT", "FLOAT": "FLOAT", "DOUBLE": "FLOAT"}
 _FLAC_DEPTHS = dict.fromkeys(_WAV_DEPTHS, "PCM_24")
 
@@ -102,30 +109,53 @@ class AudioWriter:
 
     clipped_samples: how many samples beyond full scale were set to it. WAV of subtype FLOAT alone holds them unchanged.
 
-    Raises UnacceptableFormat when the format cannot hold the rate or the channels.
+    Raises UnacceptableFormat when the format cannot hold the rate or the channels, or `frames` (how many will be
+    written, where that is known) do not fit into `largest` bytes of a WAV; `write` raises it when that turns out later.
+    `write` and `close` raise what `file` raises, such as OSError when the disk is full.
     """
 
     def __init__(
-        self, file: BinaryIO, format: Format, *, rate: int, channels: int, source_subtype: str = "PCM_16"
+        self,
+        file: BinaryIO,
+        format: Format,
+        *,
+        rate: int,
+        channels: int,
+        source_subtype: str = "PCM_16",
+        frames: int | None = None,
+        largest: int = LARGEST_WAV,
     ) -> None:
         format.require(rate, channels)
+        self._name = format.name
+        self._frame_bytes = channels * format.sample_bytes(source_subtype)
+        self._bytes_left = largest
+        self._require_room(frames or 0)
         self.subtype = format.subtype_for(source_subtype)
         self.clipped_samples = 0
+        self._file = WatchedFile(file)
         self._sound = soundfile.SoundFile(
-            file, "w", samplerate=rate, channels=channels, format=format.container, subtype=self.subtype
+            self._file, "w", samplerate=rate, channels=channels, format=format.container, subtype=self.subtype
         )
 
     def write(self, block: Samples) -> None:
         """Appends samples of shape [frames, channels]. ValueError for NaN or infinity: that is a bug of the caller."""
         if not len(block):
             return
+        self._require_room(len(block))
+        self._bytes_left -= len(block) * self._frame_bytes
         ready = self._prepared(block)
         for start in range(0, len(ready), WRITE_FRAMES):
-            self._sound.write(ready[start : start + WRITE_FRAMES])
+            try:
+                self._sound.write(ready[start : start + WRITE_FRAMES])
+            except (AssertionError, soundfile.LibsndfileError):  # it asserts that all was written
+                self._file.check()
+                raise
+            self._file.check()
 
     def close(self) -> None:
         """Completes the file, whose position is undefined afterwards; the file object stays open. May be repeated."""
         self._sound.close()
+        self._file.finish()
 
     def __enter__(self) -> Self:
         return self
@@ -134,6 +164,12 @@ class AudioWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _require_room(self, frames: int) -> None:
+        if frames * self._frame_bytes > self._bytes_left:
+            raise UnacceptableFormat(
+                self._name, "it is more than 4 GiB; flac can hold it, and so can a streamed answer"
+            )
 
     def _prepared(self, block: Samples) -> npt.NDArray[np.float32 | np.int16 | np.int32]:
         """The block as the encoder takes it, without a sample beyond full scale (FLOAT excepted).

@@ -8,6 +8,7 @@ in its first frame, which only the end determines; it cannot be streamed without
 
 import os
 import struct
+import sys
 from typing import BinaryIO, cast
 
 from inference.encode import AudioWriter, Format
@@ -30,10 +31,15 @@ class StreamWriter:
             raise UnacceptableFormat(format.name, "its length is known at the end only, so it cannot be streamed")
         self._format = format
         self._frames = frames
-        self._frame_bytes = channels * _sample_bytes(format.subtype_for(source_subtype))
+        self._frame_bytes = channels * format.sample_bytes(source_subtype)
         self._sink = _Sink()
         self._writer = AudioWriter(
-            cast(BinaryIO, self._sink), format, rate=rate, channels=channels, source_subtype=source_subtype
+            cast(BinaryIO, self._sink),
+            format,
+            rate=rate,
+            channels=channels,
+            source_subtype=source_subtype,
+            largest=sys.maxsize,  # sizes that do not fit say "unknown" here
         )
 
     def write(self, block: Samples) -> bytes:
@@ -83,15 +89,14 @@ class _Sink:
     def tell(self) -> int:
         return self._position
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
     def take(self) -> bytes:
         data = bytes(self._kept)
         self.given += len(data)
         self._kept.clear()
         return data
-
-
-def _sample_bytes(subtype: str) -> int:
-    return {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}.get(subtype, 0)
 
 
 def _with_wav_sizes(head: bytearray, frames: int | None, frame_bytes: int) -> bytes:

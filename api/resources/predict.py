@@ -89,6 +89,7 @@ class Predict(Resource):  # type: ignore[misc]
             source=recording.reader,
             spooler=self._spooler,
             clock=recording.clock,
+            frames=_promised(recording.reader, enhancer.output_rate),
         )
 
 

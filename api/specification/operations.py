@@ -42,6 +42,7 @@ RECORDING_ERRORS: Kinds = (
     errors.BodyTooLarge,
     errors.UnreadableContentType,
     errors.NotAcceptable,
+    errors.OutOfRoom,
     Overloaded,
     audio.NotAudio,
     audio.UnsupportedCodec,
