@@ -1,14 +1,16 @@
 """Composition root: settings, models, noises, application. gunicorn imports `app` in the master, before the fork."""
 
-import logging
 import os
 import sys
 from functools import partial
+from pathlib import Path
 
 import torch
 from flask import Flask
 
 from api.app import create_app
+from api.log import configure
+from api.metrics import Metrics
 from api.settings import Settings, SettingsError
 from inference.errors import StoreError
 from inference.noise import NoiseLibrary
@@ -21,11 +23,11 @@ def build() -> Flask:
     """The application for the environment; a problem with it ends the start with one sentence on stderr."""
     try:
         settings = Settings.from_environment(os.environ)
-        _configure_log(settings.log_level)
+        configure(settings.log_level)
         torch.set_num_threads(1)  # before anything is computed: threads made before the fork would hang the workers
         models = load_store(settings.models_dir, precision=settings.precision)
         models.warm_up()
-        app = create_app(settings, models, NoiseLibrary(settings.noise_dir))
+        app = create_app(settings, models, NoiseLibrary(settings.noise_dir), Metrics(_metrics_folder()))
     except (SettingsError, StoreError) as error:
         sys.exit(f"hush: {error}")
     app.extensions["start_worker"] = partial(start_worker, models, settings.device)
@@ -44,13 +46,10 @@ def start_worker(models: ModelStore, device: str) -> None:
         sys.exit(APP_LOAD_ERROR)
 
 
-def _configure_log(level: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("hush")
-    logger.addHandler(handler)
-    logger.setLevel(level.upper())
-    logger.propagate = False
+def _metrics_folder() -> Path | None:
+    """Where the processes count, as prometheus-client is told; None where nobody forks."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
 
 
 app = build()

@@ -1,21 +1,24 @@
 """The application: which endpoint answers which path, and what holds for all of them."""
 
-import json
-import logging
-import time
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from flask_restful import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.admission import Admission
 from api.assets import held_json, load_assets
+from api.bookkeeping import Bookkeeping
+from api.crew import Crew
 from api.errors import answer, request_id
+from api.gauges import Gauges
+from api.metrics import Metrics
 from api.readiness import Readiness
 from api.recording import Limits
+from api.references import load_references
 from api.requests import HushRequest, acceptable
 from api.resources.health import Health, Ready, Version, read_version
+from api.resources.metrics import MetricsPage
 from api.resources.mix_noise import MixNoise, NoiseTypes
 from api.resources.models import Models, OneModel
 from api.resources.page import Docs, ListeningPage, Specification, StaticFile
@@ -26,8 +29,6 @@ from api.spool import Spooler
 from inference.errors import UnknownModel
 from inference.noise import NoiseLibrary
 from inference.store import DEFAULT_LABEL, ModelStore
-
-log = logging.getLogger("hush.access")
 
 
 class HushApi(Api):  # type: ignore[misc]
@@ -47,8 +48,12 @@ class HushApi(Api):  # type: ignore[misc]
         return super().make_response(data, *args, **kwargs)  # type: ignore[no-any-return]
 
 
-def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary) -> Flask:
-    """The application over loaded models. Call it before the fork: the slots are shared by whoever inherits it."""
+def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary, metrics: Metrics | None = None) -> Flask:
+    """The application over loaded models. Call it before the fork: slots and metrics are shared by who inherits it.
+
+    Raises `StoreError` where the reference of a model is unusable.
+    """
+    metrics = metrics or Metrics()
     app = Flask("hush", static_folder=None)
     spooler = Spooler(settings.spool_bytes, settings.spool_dir)
     app.request_class = type("Request", (HushRequest,), {"spooler": spooler})
@@ -60,12 +65,14 @@ def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary) -> 
         long_requests=settings.long_requests,
     )
     app.extensions["readiness"] = _readiness(settings, models)
+    app.extensions["metrics"] = metrics
+    app.extensions["crew"] = Crew(metrics)
     _add_routes(app, settings, models, noises, spooler)
     app.register_error_handler(Exception, answer)
-    app.before_request(_note_start)
+    bookkeeping = Bookkeeping(metrics, log_requests=settings.access_log)
+    app.before_request(bookkeeping.begin)
+    app.after_request(bookkeeping.end)
     app.after_request(_finish)
-    if settings.access_log:
-        app.after_request(_log_access)
     if settings.trusted_proxies:
         trusted = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted)  # type: ignore[method-assign]
@@ -86,6 +93,8 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     limits = Limits(settings.max_seconds, settings.max_channels, settings.long_seconds)
     mix_limits = Limits(settings.mix_max_seconds, settings.max_channels)
     assets = load_assets()
+    version = read_version(settings.version_file)
+    gauges = Gauges(admission, models, load_references(settings.models_dir, models), version)
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
         (Predict, "/predict", (models, admission, limits, readiness, spooler)),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
@@ -94,7 +103,8 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
         (OneModel, "/models/<name>", (models,)),
         (Health, "/healthz", ()),
         (Ready, "/readyz", (readiness,)),
-        (Version, "/version", (read_version(settings.version_file),)),
+        (Version, "/version", (version,)),
+        (MetricsPage, "/metrics", (app.extensions["metrics"], gauges)),
         (Specification, "/openapi.json", (held_json(specification(noises.types)),)),
         (Docs, "/docs", (assets.pages["docs"],)),
         (ListeningPage, "/", (assets.pages["listen"],)),
@@ -105,25 +115,7 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
         api.add_resource(resource, path, resource_class_args=pieces)
 
 
-def _note_start() -> None:
-    g.start = time.perf_counter()
-
-
 def _finish(answer: Response) -> Response:
     answer.headers["X-Request-Id"] = request_id()
     answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
-
-
-def _log_access(answer: Response) -> Response:
-    line = {
-        "id": request_id(),
-        "client": request.remote_addr,
-        "method": request.method,
-        "path": request.path,
-        "status": answer.status_code,
-        "bytes": answer.content_length,
-        "ms": round(1000 * (time.perf_counter() - g.start), 1),
-    }
-    log.info(json.dumps(line))
     return answer

@@ -58,7 +58,8 @@ def opened_recording(
     except Overloaded:
         discard_body(current)
         raise
-    upload = uploaded_audio(current)
+    with clock.stage("parse"):
+        upload = uploaded_audio(current)
     with ExitStack() as held:
         if streamed:
             held.callback(current.hand_over_spools())

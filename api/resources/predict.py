@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from flask import Response, request
 from flask_restful import Resource
 
+from api.account import account
 from api.admission import Admission
 from api.readiness import Readiness
 from api.recording import Limits, Recording, opened_recording
@@ -16,6 +17,7 @@ from api.streaming import StreamedBody, streamed_answer
 from api.timing import StageClock
 from inference.audio import AudioReader, Format
 from inference.enhancer import Enhancer, enhance
+from inference.quality import QualityMeter
 from inference.resample import resampled_length
 from inference.samples import Samples
 from inference.store import Model, ModelStore
@@ -44,11 +46,15 @@ class Predict(Resource):  # type: ignore[misc]
         format = wanted_format(options.format, request.accept_mimetypes)
         # HTTP/1.0 has no chunks: a client could not tell an answer that broke off from a whole one.
         streamed = options.stream and request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
-        clock = StageClock()
+        known = account()
+        known.model = model.info
+        clock = known.clock = StageClock()
         with ExitStack() as held:
             recording = held.enter_context(opened_recording(self._admission, clock, self._limits, streamed=streamed))
             enhancer = _enhancer(recording.reader, model, options)
-            blocks = clock.during("enhance", enhance(clock.during("decode", recording.blocks()), enhancer))
+            meter = known.meter = QualityMeter(enhancer.rate, enhancer.channels, enhancer.output_rate)
+            decoded = meter.listen(clock.during("decode", recording.blocks()))
+            blocks = clock.during("enhance", meter.listen_to_answer(enhance(decoded, enhancer)))
             answer = (
                 _streamed(recording, enhancer, blocks, format, held)
                 if streamed
