@@ -12,8 +12,10 @@ import logging
 import math
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -133,6 +135,22 @@ raw_env = [
 if "HUSH_SLOTS" not in os.environ:
     raw_env.append(f"HUSH_SLOTS={_slots}")  # knows of the control group's quota, which the application does not read
 
+# Where the workers count (api/metrics.py, which makes it): a folder of this master alone. The name stays the same when
+# this file is read again (SIGHUP), and differs for a second master (SIGUSR2) and in another container.
+METRICS_PREFIX = "hush-metrics-"
+
+
+def _metrics_folder(process: str) -> Path:
+    """Of the process with that id: named after its id, its start in ticks since boot and the namespace of both."""
+    started = _read(f"/proc/{process}/stat").rpartition(")")[2].split()
+    namespace = Path("/proc/self/ns/pid").stat().st_ino
+    name = f"{METRICS_PREFIX}{namespace}-{process}-{started[19] if started else 0}"
+    return Path(worker_tmp_dir or tempfile.gettempdir()) / name
+
+
+metrics_folder = _metrics_folder(str(os.getpid()))
+raw_env.append(f"PROMETHEUS_MULTIPROC_DIR={metrics_folder}")
+
 _stall_timeout = _number("STALL_TIMEOUT_S", 30)
 
 
@@ -144,6 +162,31 @@ def on_starting(server: Any) -> None:
     """
     with suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+    _forget_dead_masters()
+
+
+def _forget_dead_masters() -> None:
+    """Removes the metrics of masters that were killed."""
+    namespace = metrics_folder.name.rsplit("-", 2)[0]
+    for folder in metrics_folder.parent.glob(f"{namespace}-*"):
+        process = folder.name.rsplit("-", 2)[1]
+        if folder != _metrics_folder(process) and folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def on_exit(server: Any) -> None:
+    """In the master, after the last worker."""
+    shutil.rmtree(metrics_folder, ignore_errors=True)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """In the master: the new worker gets a seat, under which its metrics are kept."""
+    server.app.wsgi().extensions["crew"].enlist(worker, server.WORKERS.values())
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """In the master, once a worker is dead."""
+    server.app.wsgi().extensions["crew"].dismiss(worker)
 
 
 def when_ready(server: Any) -> None:
@@ -185,6 +228,7 @@ def post_worker_init(worker: Any) -> None:
     so it runs even while a thread keeps the interpreter to itself. On SIGTERM the worker also stops being ready. The
     first forward pass happens here, while no request is there that it could disturb.
     """
+    worker.wsgi.extensions["crew"].join(worker)
     worker.wsgi.extensions["start_worker"]()
     worker.wsgi.extensions["readiness"].prime()
     faulthandler.enable(sys.stderr, all_threads=True)
@@ -209,6 +253,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     never came up ends the usual way: its exit status tells the master why.
     """
     if worker.booted:
+        worker.wsgi.extensions["crew"].leave(worker)
         logging.shutdown()
         os._exit(0)
 

@@ -1,22 +1,26 @@
 """Composition root: settings, models, noises, application. gunicorn imports `app` in the master, before the fork."""
 
-import logging
 import os
 import sys
 from functools import partial
+from pathlib import Path
 
 import torch
 from flask import Flask
 
 from api.app import create_app
 from api.canary import check_canary
+from api.gauges import Gauges
 from api.keys import KeyRing
+from api.log import configure, logger
+from api.metrics import Metrics
+from api.references import load_references
 from api.settings import Settings, SettingsError
 from inference.errors import StoreError
 from inference.noise import NoiseLibrary
 from inference.store import Model, ModelStore, load_store
 
-log = logging.getLogger("hush")
+log = logger("hush")
 APP_LOAD_ERROR = 4  # exit status of a worker that gunicorn takes as a reason to stop, not to try again
 
 
@@ -24,19 +28,19 @@ def build() -> Flask:
     """The application for the environment; a problem with it ends the start with one sentence on stderr."""
     try:
         settings = Settings.from_environment(os.environ)
-        _configure_log(settings.log_level)
+        configure(settings.log_level)
         torch.set_num_threads(1)  # before anything is computed: threads made before the fork would hang the workers
         models = load_store(settings.models_dir, precision=settings.precision)
         models.warm_up()
-        app = create_app(settings, models, NoiseLibrary(settings.noise_dir))
+        app = create_app(settings, models, NoiseLibrary(settings.noise_dir), Metrics(_metrics_folder()))
     except (SettingsError, StoreError) as error:
         sys.exit(f"hush: {error}")
     app.extensions["start_worker"] = partial(start_worker, models, settings.device, app.extensions.get("keys"))
-    app.extensions["reload_models"] = partial(reload_models, models, settings)
+    app.extensions["reload_models"] = partial(reload_models, models, app.extensions["gauges"], settings)
     return app
 
 
-def reload_models(models: ModelStore, settings: Settings) -> None:
+def reload_models(models: ModelStore, gauges: Gauges, settings: Settings) -> None:
     """What the master does when it is told to reload: the models folder as it is now, or all as it was.
 
     The workers forked afterwards share what is loaded here; those of before keep theirs until their last answer.
@@ -45,11 +49,13 @@ def reload_models(models: ModelStore, settings: Settings) -> None:
         fresh = load_store(settings.models_dir, precision=settings.precision)
         fresh.warm_up()
         check_canary(settings.canary, fresh)
+        references = load_references(settings.models_dir, fresh)
     except (StoreError, RuntimeError) as error:
-        log.error("hush: the models stay as they were: %s", error)
+        log.error("the models stay as they were", reason=str(error))
         return
     models.take_over(fresh)
-    log.info("hush: models loaded again: %s", ", ".join(map(described, fresh.models.values())))
+    gauges.take_over(references)
+    log.info("models loaded again", models=[described(model) for model in fresh.models.values()])
 
 
 def described(model: Model) -> str:
@@ -75,13 +81,10 @@ def start_worker(models: ModelStore, device: str, keys: KeyRing | None) -> None:
         sys.exit(APP_LOAD_ERROR)
 
 
-def _configure_log(level: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("hush")
-    logger.addHandler(handler)
-    logger.setLevel(level.upper())
-    logger.propagate = False
+def _metrics_folder() -> Path | None:
+    """Where the processes count, as prometheus-client is told; None where nobody forks."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
 
 
 app = build()

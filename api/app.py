@@ -1,25 +1,29 @@
 """The application: which endpoint answers which path, and what holds for all of them."""
 
-import json
-import logging
-import time
+from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from flask_restful import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.access import allow_origins, demand_keys
 from api.admission import Admission
 from api.assets import held_json, load_assets
+from api.bookkeeping import Bookkeeping
 from api.cache import make_cache
 from api.canary import ModelChoice
+from api.crew import Crew
 from api.errors import answer, request_id
+from api.gauges import Gauges
 from api.keys import KeyRing
+from api.metrics import Metrics
 from api.readiness import Readiness
 from api.recording import Limits
+from api.references import load_references
 from api.requests import HushRequest, acceptable
 from api.resources.health import Health, Ready, Version, read_version
+from api.resources.metrics import MetricsPage
 from api.resources.mix_noise import MixNoise, NoiseTypes
 from api.resources.models import Models, OneModel
 from api.resources.page import Docs, ListeningPage, Specification, StaticFile
@@ -31,8 +35,6 @@ from api.spool import Spooler
 from inference.errors import UnknownModel
 from inference.noise import NoiseLibrary
 from inference.store import DEFAULT_LABEL, Model, ModelStore
-
-log = logging.getLogger("hush.access")
 
 MIX_SAMPLES_A_SECOND = 2 * 48_000  # /mix-noise holds a recording in memory, which its seconds alone would not bound
 
@@ -54,8 +56,12 @@ class HushApi(Api):  # type: ignore[misc]
         return super().make_response(data, *args, **kwargs)  # type: ignore[no-any-return]
 
 
-def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary) -> Flask:
-    """The application over loaded models. Call it before the fork: the slots are shared by whoever inherits it."""
+def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary, metrics: Metrics | None = None) -> Flask:
+    """The application over loaded models. Call it before the fork: slots and metrics are shared by who inherits it.
+
+    Raises `StoreError` where the reference of a model is unusable.
+    """
+    metrics = metrics or Metrics()
     app = Flask("hush", static_folder=None)
     spooler = Spooler(settings.spool_bytes, settings.spool_dir)
     app.request_class = type("Request", (HushRequest,), {"spooler": spooler})
@@ -67,13 +73,15 @@ def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary) -> 
         long_requests=settings.long_requests,
     )
     app.extensions["readiness"] = _readiness(settings, models)
+    app.extensions["metrics"] = metrics
+    app.extensions["crew"] = Crew(metrics)
     _add_routes(app, settings, models, noises, spooler)
     app.register_error_handler(Exception, answer)
-    app.before_request(_note_start)
+    bookkeeping = Bookkeeping(metrics, log_requests=settings.access_log)
+    app.before_request(bookkeeping.begin)
+    app.after_request(bookkeeping.end)
     _add_access(app, settings)
     app.after_request(_finish)
-    if settings.access_log:
-        app.after_request(_log_access)
     if settings.trusted_proxies:
         trusted = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted)  # type: ignore[method-assign]
@@ -98,6 +106,10 @@ def _readiness(settings: Settings, models: ModelStore) -> Readiness:
     return Readiness(model, max_age=settings.ready_max_age_s, drain_file=settings.drain_file)
 
 
+def _counting(metrics: Metrics) -> Callable[[str], None]:
+    return lambda outcome: metrics.count("hush_cache_total", (outcome,))
+
+
 def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: NoiseLibrary, spooler: Spooler) -> None:
     admission: Admission = app.extensions["admission"]
     readiness: Readiness = app.extensions["readiness"]
@@ -107,8 +119,9 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     )
     assets = load_assets()
     version = read_version(settings.version_file)
-    cache = make_cache(settings, version)
+    cache = make_cache(settings, version, _counting(app.extensions["metrics"]))
     choice = ModelChoice(models, settings.canary)
+    gauges = app.extensions["gauges"] = Gauges(admission, models, load_references(settings.models_dir, models), version)
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
         (Predict, "/predict", (choice, admission, limits, readiness, spooler, cache)),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
@@ -118,6 +131,7 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
         (Health, "/healthz", ()),
         (Ready, "/readyz", (readiness,)),
         (Version, "/version", (version,)),
+        (MetricsPage, "/metrics", (app.extensions["metrics"], gauges)),
         (
             Specification,
             "/openapi.json",
@@ -132,26 +146,8 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
         api.add_resource(resource, path, resource_class_args=pieces)
 
 
-def _note_start() -> None:
-    g.start = time.perf_counter()
-
-
 def _finish(answer: Response) -> Response:
     answer.headers["X-Request-Id"] = request_id()
     for name, value in SECURITY_HEADERS.items():
         answer.headers.setdefault(name, value)
-    return answer
-
-
-def _log_access(answer: Response) -> Response:
-    line = {
-        "id": request_id(),
-        "client": request.remote_addr,
-        "method": request.method,
-        "path": request.path,
-        "status": answer.status_code,
-        "bytes": answer.content_length,
-        "ms": round(1000 * (time.perf_counter() - g.start), 1),
-    }
-    log.info(json.dumps(line))
     return answer

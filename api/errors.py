@@ -18,7 +18,6 @@ it is logged with the request's id and answered with a 500 that says no more tha
 """
 
 import errno
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -27,10 +26,12 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from api import problems
+from api.account import account
 from api.admission import ClientGone, Overloaded
+from api.log import logger
 from inference import errors as audio
 
-log = logging.getLogger("hush")
+log = logger("hush")
 
 
 class RequestError(Exception):
@@ -171,20 +172,28 @@ def answer(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _of_werkzeug(error)
     if isinstance(error, ClientGone):
+        account().refusal = "client-gone"
         return Response(status=CLIENT_GONE)
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in USED_UP):
         log.error("request %s found no room: %r", request_id(), error)
         return _of_family(OutOfRoom(), STATUS[OutOfRoom])
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
     if status is None:
-        log.error("request %s failed", request_id(), exc_info=error)
+        account().refusal = "internal"
+        log.error("a request failed", request_id=request_id(), exc_info=error)
         return _problem(500, f"The service failed. The request id {request_id()} leads to the cause in its log.")
+    account().refusal = error.cause if isinstance(error, Overloaded) else problem_name(type(error))
     return _of_family(error, status)
 
 
 def problem_type(kind: type[Exception]) -> str:
     """The URI by which programs know a kind of problem, such as urn:hush:problem:not-audio."""
-    return "urn:hush:problem:" + _words(kind).replace(" ", "-")
+    return "urn:hush:problem:" + problem_name(kind)
+
+
+def problem_name(kind: type[Exception]) -> str:
+    """The last part of that URI."""
+    return _words(kind).replace(" ", "-")
 
 
 def _words(kind: type[Exception]) -> str:
@@ -199,6 +208,8 @@ def request_id() -> str:
 def _of_werkzeug(error: HTTPException) -> Response:
     """Routing and other errors that are no more than their status, with the headers that go with it (Allow ...)."""
     status = error.code or 500
+    if status >= 400:
+        account().refusal = str(error.name).lower().replace(" ", "-")
     answer = _problem(status, error.description or problems.phrase(status))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):

@@ -60,7 +60,8 @@ def opened_recording(
     receiving, admission and the decoder raise.
     """
     current = cast(HushRequest, request)
-    upload = received or _received(admission, current)
+    with clock.stage("parse"):
+        upload = received or _received(admission, current)
     with ExitStack() as held:
         if streamed:
             held.callback(current.hand_over_spools())

@@ -1,21 +1,21 @@
 """Answers that begin while the rest is being enhanced (`stream=true`)."""
 
 import errno
-import logging
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Self
 
 from flask import Response
 
 from api.admission import ClientGone, Turn
-from api.errors import request_id
+from api.errors import problem_name, request_id
+from api.log import logger
 from api.responses import SEND_BYTES
 from inference.errors import HushError
 from inference.samples import Samples
 from inference.stream_encode import StreamWriter
 
-log = logging.getLogger("hush")
+log = logger("hush")
 
 
 class StreamCutOff(ConnectionResetError):
@@ -38,25 +38,46 @@ class StreamedBody:
         self._id = request_id()
         self._pieces = _pieces(blocks, writer, turn, held)
         self._first: bytes | None = next(self._pieces, b"")
+        self._sent = 0
+        self._broken = "client-gone"  # what closing it now would mean
+        self._closed: list[Callable[..., None]] = []
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
+        piece = self._next()
+        self._sent += len(piece)
+        return piece
+
+    def when_closed(self, callback: Callable[..., None]) -> None:
+        """Calls `callback` at the end with `sent`, the bytes asked for, and `broken`: why not all were, or ""."""
+        self._closed.append(callback)
+
+    def close(self) -> None:
+        """Gives back what is held; the server calls it whatever happened."""
+        self._pieces.close()
+        while self._closed:
+            self._closed.pop()(sent=self._sent, broken=self._broken)
+
+    def _next(self) -> bytes:
         if self._first is not None:
             first, self._first = self._first, None
             return first
         try:
             return next(self._pieces)
+        except StopIteration:
+            self._broken = ""
+            raise
         except ClientGone as error:
             raise StreamCutOff("the client has gone") from error
         except HushError as error:
-            log.warning("request %s: its streamed answer breaks off: %s", self._id, error)
+            self._broken = problem_name(type(error))
+            log.warning("a streamed answer breaks off", request_id=self._id, reason=str(error))
             raise StreamCutOff(str(error)) from error
-
-    def close(self) -> None:
-        """Gives back what is held; the server calls it whatever happened."""
-        self._pieces.close()
+        except Exception:
+            self._broken = "internal"
+            raise
 
 
 def streamed_answer(body: StreamedBody, media_type: str, file_name: str) -> Response:

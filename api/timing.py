@@ -7,7 +7,7 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-STAGES = ("queue", "decode", "enhance", "encode")
+STAGES = ("parse", "queue", "decode", "enhance", "encode")
 
 
 class StageClock:

@@ -62,7 +62,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--resume", action="store_true", help="continue from OUT/last.pt")
     p.add_argument("--start", type=Path, metavar="FILE", help="checkpoint of an earlier run to take weights from")
     p.add_argument("--seed", type=int, default=1, help="of weights, rooms and mixtures")
-    _add_data(p.add_argument_group("material (folders are read recursively)"))
+    material = p.add_argument_group("material (folders are read recursively)")
+    add_material(material)
+    _add_validation(material)
     _add_optimisation(p.add_argument_group("optimisation"))
     _add_machine(p.add_argument_group("machine"))
     return p
@@ -72,14 +74,11 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
     """Shows defaults and keeps the line breaks of the example."""
 
 
-def _add_data(group: argparse._ArgumentGroup) -> None:
+def add_material(group: argparse._ArgumentGroup) -> None:
+    """Which recordings, and how mixtures are made of them."""
     group.add_argument("--speech", type=Path, nargs="+", required=True, metavar="DIR", help="clean speech")
     group.add_argument("--noise", type=Path, nargs="+", required=True, metavar="DIR", help="noise")
     group.add_argument("--rir", type=Path, nargs="*", default=[], metavar="DIR", help="recorded room responses")
-    group.add_argument(
-        "--valid-speech", type=Path, nargs="*", default=[], metavar="DIR", help="speech of other speakers"
-    )
-    group.add_argument("--valid-noise", type=Path, nargs="*", default=[], metavar="DIR", help="other noises")
     group.add_argument(
         "--cache", type=Path, default=Path("runs/cache"), help="where decoded material is kept (2 GB per 17 h)"
     )
@@ -89,6 +88,13 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--recipe", action="append", default=[], metavar="NAME=VALUE", help="a field of training.mixtures.Recipe"
     )
+
+
+def _add_validation(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--valid-speech", type=Path, nargs="*", default=[], metavar="DIR", help="speech of other speakers"
+    )
+    group.add_argument("--valid-noise", type=Path, nargs="*", default=[], metavar="DIR", help="other noises")
 
 
 def _add_optimisation(group: argparse._ArgumentGroup) -> None:

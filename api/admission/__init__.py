@@ -51,6 +51,16 @@ class Admission:
         finally:
             turn.end()
 
+    @property
+    def slots(self) -> int:
+        """How many there are."""
+        return len(self._floor.slots)
+
+    @property
+    def places(self) -> int:
+        """How many may wait."""
+        return len(self._floor.places)
+
     def in_use(self) -> int:
         """How many slots are held now."""
         return self._floor.in_use()

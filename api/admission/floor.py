@@ -63,11 +63,11 @@ class Floor:
         wait = self._drain_seconds(len(waiting) + 1)
         if wait is not None and wait > self.timeout:
             reason = f"a slot would be free in about {wait:.0f} s, and nobody waits for more than {self.timeout:g} s"
-            raise Overloaded(reason, self.retry_after(len(waiting)))
+            raise Overloaded(reason, self.retry_after(len(waiting)), "too-slow")
 
     def full(self, waiting: int) -> Overloaded:
         """The refusal of somebody who finds `waiting` others and no place."""
-        return Overloaded("all slots and all places in the queue are taken", self.retry_after(waiting))
+        return Overloaded("all slots and all places in the queue are taken", self.retry_after(waiting), "queue-full")
 
     def retry_after(self, waiting: int) -> int:
         """Whole seconds until the `waiting` of now will have had a slot, as fast as slots were given back lately."""

@@ -45,7 +45,7 @@ class Turn:
         self._pass = floor.locks.take_any(self._claim, floor.passes)
         if self._pass is None:
             reason = f"{len(floor.passes)} long recordings are being enhanced already"
-            raise Overloaded(reason, floor.long_retry_after())
+            raise Overloaded(reason, floor.long_retry_after(), "long-work")
         floor.line.leave(self._pass)  # a process that was killed may have left its ticket
         self._pass_since = time.monotonic()
 
@@ -95,7 +95,8 @@ class Turn:
             idle_looks = 0  # how often in a row nobody took the slot that is free
             while not (self._may_go(place, idle_looks) and self._take_slot()):
                 if time.monotonic() >= deadline:
-                    raise Overloaded(f"no slot became free within {self._floor.timeout:g} s", self._retry_after())
+                    reason = f"no slot became free within {self._floor.timeout:g} s"
+                    raise Overloaded(reason, self._retry_after(), "timeout")
                 rang = self._sleep(place, deadline)
                 idle_looks = 0 if rang or self._floor.is_full() else idle_looks + 1
         finally:

@@ -6,7 +6,7 @@
     bypass   the client asked not to look: `Cache-Control: no-cache` keeps the new answer, `no-store` keeps nothing
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol, cast
 
 from flask import Response, request
@@ -17,6 +17,7 @@ from api.cache.key import READ_BYTES, Variant, answer_key, content_digest
 from api.errors import NothingNew
 from api.requests import HushRequest, uploaded_audio
 from api.responses import SEND_BYTES, Encoded
+from api.streaming import StreamedBody
 from inference.store import ModelInfo
 
 HIT, MISS, BYPASS = "hit", "miss", "bypass"
@@ -153,9 +154,8 @@ class Asked:
 
     def keep_streamed(self, file_name: str, answer: Response) -> Response:
         """See `Question`."""
-        body = cast(Iterable[bytes], answer.response)
         answer.response = KeptStream(
-            body,
+            cast(StreamedBody, answer.response),
             self._store.writer(self._key),
             Facts(media_type=answer.mimetype or "", file_name=file_name, clipped_samples=None),
         )
@@ -171,7 +171,7 @@ class Asked:
 class KeptStream:
     """A streamed body on its way to the client, written down as well; what breaks off is dropped."""
 
-    def __init__(self, body: Iterable[bytes], writer: Writer, facts: Facts) -> None:
+    def __init__(self, body: StreamedBody, writer: Writer, facts: Facts) -> None:
         self._body = body
         self._pieces = iter(body)
         self._writer = writer
@@ -192,6 +192,8 @@ class KeptStream:
     def close(self) -> None:
         """Ends the body too; the server calls it whatever happened."""
         self._writer.drop()
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
+        self._body.close()
+
+    def when_closed(self, callback: Callable[..., None]) -> None:
+        """See `StreamedBody`."""
+        self._body.when_closed(callback)

@@ -7,6 +7,7 @@ import numpy as np
 from flask import Response, request
 from flask_restful import Resource
 
+from api.account import account
 from api.admission import Admission
 from api.recording import Limits, Recording, opened_recording
 from api.requests import MixOptions, MixSchema, query, wanted_format
@@ -46,7 +47,7 @@ class MixNoise(Resource):  # type: ignore[misc]
         self._noises.check(options.noise_type)
         format = wanted_format(options.format, request.accept_mimetypes)
         seed = secrets.randbits(SEED_BITS) if options.seed is None else options.seed
-        clock = StageClock()
+        clock = account().clock = StageClock()
         with opened_recording(self._admission, clock, self._limits) as recording:
             reader = recording.reader
             mixture = self._mixture(recording, options, seed, clock)
@@ -59,6 +60,7 @@ class MixNoise(Resource):  # type: ignore[misc]
         reader = recording.reader
         with clock.stage("decode"):
             speech = np.concatenate(list(recording.blocks()))  # [frames, channels]
+        account().audio_seconds = len(speech) / reader.rate
         shortest = round(SHORTEST_SECONDS * reader.rate)
         if len(speech) < shortest:
             raise AudioTooShort(len(speech), shortest)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from flask import Response, request
 from flask_restful import Resource
 
+from api.account import account
 from api.admission import Admission
 from api.cache import Cache
 from api.cache.key import Variant
@@ -21,6 +22,7 @@ from api.streaming import StreamedBody, streamed_answer
 from api.timing import StageClock
 from inference.audio import AudioReader, Format
 from inference.enhancer import Enhancer, enhance
+from inference.quality import QualityMeter
 from inference.resample import resampled_length
 from inference.samples import Samples
 from inference.store import Model
@@ -56,6 +58,7 @@ class Predict(Resource):  # type: ignore[misc]
         format = wanted_format(options.format, request.accept_mimetypes)
         # HTTP/1.0 has no chunks: a client could not tell an answer that broke off from a whole one.
         streamed = options.stream and request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
+        account().model = model.info
         question = self._cache.ask(model.info, _variant(options, format, streamed))
         answer = question.stored() or self._made(question, model, options, format, streamed)
         answer.headers["X-Model"] = model.info.key
@@ -66,14 +69,17 @@ class Predict(Resource):  # type: ignore[misc]
         self, question: Question, model: Model, options: PredictOptions, format: Format, streamed: bool
     ) -> Response:
         """The answer that takes a slot; it is kept where there is a cache."""
-        clock = StageClock()
+        known = account()
+        clock = known.clock = StageClock()
         file_name = NAME + format.extension
         with ExitStack() as held:
             recording = held.enter_context(
                 opened_recording(self._admission, clock, self._limits, streamed=streamed, received=question.upload)
             )
             enhancer = _enhancer(recording.reader, model, options)
-            blocks = clock.during("enhance", enhance(clock.during("decode", recording.blocks()), enhancer))
+            meter = known.meter = QualityMeter(enhancer.rate, enhancer.channels, enhancer.output_rate)
+            decoded = meter.listen(clock.during("decode", recording.blocks()))
+            blocks = clock.during("enhance", meter.listen_to_answer(enhance(decoded, enhancer)))
             if streamed:
                 answer = question.keep_streamed(file_name, _streamed(recording, enhancer, blocks, format, held))
             else:

@@ -12,6 +12,7 @@ from inference.audio import FORMATS
 
 HTML = "text/html"
 JSON = "application/json"
+TEXT_PLAIN = "text/plain"
 WHOLE = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
 
@@ -27,7 +28,7 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Clipped-Samples": ("Samples that had to be clipped to full scale.", WHOLE),
     "X-Seed": ("The seed that gives this noise again.", WHOLE),
     "X-Gain-Db": ("How far the mixture was scaled to stay within full scale, in dB.", {"type": "number"}),
-    "Server-Timing": ("Milliseconds spent in `queue`, `decode`, `enhance` and `encode`.", TEXT),
+    "Server-Timing": ("Milliseconds spent in `parse`, `queue`, `decode`, `enhance` and `encode`.", TEXT),
     "X-Accel-Buffering": ("`no` asks nginx, which takes it away, to pass a streamed answer on as it comes.", TEXT),
     "X-Cache": ("Where answers are kept: `hit`, `miss`, or `bypass` as the client asked.", TEXT),
     "Content-Disposition": ("An attachment with a name of the right extension.", TEXT),
@@ -130,6 +131,11 @@ def audio_answer(says: str, *headers: str) -> Answer:
     """A recording in one of the formats."""
     media_types = {format.media_type: None for format in FORMATS.values()}
     return Answer(says=says, content=media_types, headers=(*AUDIO_HEADERS, *headers))
+
+
+def text_answer(says: str, *headers: str) -> Answer:
+    """Plain text."""
+    return Answer(says=says, content={TEXT_PLAIN: None}, headers=headers)
 
 
 def file_answer(says: str, *media_types: str) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from marshmallow import Schema
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import Forbidden, NotFound
 
 from api import errors
 from api.admission import Overloaded
@@ -23,6 +23,7 @@ from api.specification.answers import (
     audio_answer,
     file_answer,
     json_answer,
+    text_answer,
 )
 from inference import errors as audio
 
@@ -132,6 +133,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         summary="Which build is this?",
         limited=False,
         answer=json_answer("What was noted at build time.", VersionSchema),
+    ),
+    ("get", "/metrics"): Operation(
+        tag="operation",
+        summary="What is counted",
+        says="The gateway answers it to private networks only.",
+        limited=False,
+        answer=text_answer("The text format of Prometheus, version 0.0.4.", "Cache-Control"),
+        errors=(errors.NotAcceptable, Forbidden),
     ),
     ("get", "/openapi.json"): Operation(
         tag="pages", summary="This document", kept=True, limited=False, answer=file_answer("OpenAPI 3.1.", JSON)

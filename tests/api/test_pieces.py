@@ -35,7 +35,7 @@ def test_nested_stages_are_counted_for_the_inner_one():
     assert 0.06 <= clock.seconds["decode"] < 0.09
     assert 0.03 <= clock.seconds["enhance"] < 0.06
     assert 0.015 <= clock.seconds["encode"] < 0.03
-    assert clock.header().startswith("queue;dur=0.0, decode;dur=")
+    assert clock.header().startswith("parse;dur=0.0, queue;dur=0.0, decode;dur=")
 
 
 def test_a_stage_ends_with_an_exception():

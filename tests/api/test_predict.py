@@ -109,7 +109,7 @@ def test_depth_is_kept(server: str):
 def test_server_timing_adds_up(server: str):
     answer = post(server, encoded(noise(4.0)))
     stages = dict(re.findall(r"(\w+);dur=([0-9.]+)", answer.headers["Server-Timing"]))
-    assert list(stages) == ["queue", "decode", "enhance", "encode"]
+    assert list(stages) == ["parse", "queue", "decode", "enhance", "encode"]
     milliseconds = [float(value) for value in stages.values()]
     assert float(stages["enhance"]) > 1
     assert sum(milliseconds) <= 1000 * answer.elapsed.total_seconds()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,24 @@ def test_rate_limit(backend: Upstream, tmp_path: Path) -> None:
         assert running.log(answer.problem["request_id"])[0]["limit"] == "REJECTED"
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version", "/metrics"])
 def test_health_is_never_limited(backend: Upstream, tmp_path: Path, path: str) -> None:
     with gateway(tmp_path, backend.address, rate=1, burst=1) as running:
         assert statuses(running, "/models", 3) == [200, 200, 429]
         assert statuses(running, f"{path}?a=1", 20) == [200] * 20
+
+
+def test_metrics_are_not_for_the_public(backend: Upstream, tmp_path: Path) -> None:
+    """Through a balancer nobody gets them, whether it is known as one or not, and whatever address it names."""
+    with gateway(tmp_path, backend.address, trusted=("127.0.0.0/8",)) as running:
+        assert requests.get(f"{running.url}/metrics", timeout=10).status_code == 200
+        for forwarded in ("192.0.2.1", "10.0.0.1"):
+            answer = requests.get(f"{running.url}/metrics", headers={"X-Forwarded-For": forwarded}, timeout=10)
+            assert answer.status_code == answer.json()["status"] == 403
+            assert "private networks" in answer.json()["detail"]
+    networks = re.findall(r"^ *allow (\S+);$", (tmp_path / "nginx.conf").read_text(), re.MULTILINE)
+    assert networks
+    assert all(ip_network(network).is_private for network in networks)
 
 
 def test_rate_is_counted_per_client_behind_a_balancer(backend: Upstream, tmp_path: Path) -> None:

@@ -1,0 +1,31 @@
+"""What becomes known of a request while it is served, for metrics and log."""
+
+import time
+from dataclasses import dataclass, field
+
+from flask import g
+
+from api.timing import StageClock
+from inference.quality import QualityMeter
+from inference.store import ModelInfo
+
+
+@dataclass
+class Account:
+    """Filled in by whoever knows; `seconds` and `broken` by the end of the answer."""
+
+    start: float = field(default_factory=time.perf_counter)
+    clock: StageClock | None = None  # with audio only
+    model: ModelInfo | None = None
+    meter: QualityMeter | None = None
+    audio_seconds: float = 0.0
+    refusal: str = ""  # why it was not served
+    broken: str = ""  # why a streamed answer broke off
+
+
+def account() -> Account:
+    """That of the current request."""
+    if "account" not in g:
+        g.account = Account()
+    found: Account = g.account
+    return found
