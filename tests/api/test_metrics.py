@@ -58,10 +58,11 @@ def test_names_follow_the_conventions_of_prometheus():
         assert row.says.endswith(".")
 
 
-def test_a_running_server_has_the_metrics_of_the_table_and_no_other(gunicorn: Server):
-    for audio in (SHORT, b"not audio"):
-        predict(gunicorn, audio)
-    families = list(text_string_to_metric_families(requests.get(f"{gunicorn.url}/metrics", timeout=10).text))
+def test_a_running_server_has_the_metrics_of_the_table_and_no_other(tmp_path: Path):
+    with start_gunicorn(tmp_path, HUSH_CACHE_BYTES="1000000", HUSH_CACHE_DIR=str(tmp_path)) as server:
+        for audio in (SHORT, b"not audio"):
+            predict(server, audio)
+        families = list(text_string_to_metric_families(requests.get(f"{server.url}/metrics", timeout=10).text))
     found = {family.name + ("_total" if family.type == "counter" else ""): family for family in families}
     assert set(found) == set(ROWS)
     for name, family in found.items():
