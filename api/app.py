@@ -12,10 +12,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api.admission import Admission
 from api.assets import held_json, load_assets
 from api.errors import answer, request_id
+from api.jobs.office import open_office
 from api.readiness import Readiness
 from api.recording import Limits
 from api.requests import HushRequest, acceptable
 from api.resources.health import Health, Ready, Version, read_version
+from api.resources.jobs import JobAudio, Jobs, OneJob
 from api.resources.mix_noise import MixNoise, NoiseTypes
 from api.resources.models import Models, OneModel
 from api.resources.page import Docs, ListeningPage, Specification, StaticFile
@@ -86,12 +88,17 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     limits = Limits(settings.max_seconds, settings.max_channels, settings.long_seconds)
     mix_limits = Limits(settings.mix_max_seconds, settings.max_channels)
     assets = load_assets()
+    office = open_office(settings, models)
+    jobs_path = None if office is None else "/jobs"
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
-        (Predict, "/predict", (models, admission, limits, readiness, spooler)),
+        (Predict, "/predict", (models, admission, limits, readiness, spooler, jobs_path)),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
         (NoiseTypes, "/noise-types", (noises,)),
         (Models, "/models", (models,)),
         (OneModel, "/models/<name>", (models,)),
+        (Jobs, "/jobs", (office, settings.jobs_max_body_bytes)),
+        (OneJob, "/jobs/<name>", (office,)),
+        (JobAudio, "/jobs/<name>/audio", (office,)),
         (Health, "/healthz", ()),
         (Ready, "/readyz", (readiness,)),
         (Version, "/version", (read_version(settings.version_file),)),

@@ -9,10 +9,11 @@
     ├── NotAcceptable              the client accepts nothing of what there is
     └── NotReady                   this worker should not get requests
 
-The library's errors, admission's and werkzeug's arrive here as well. Whatever is in none of these families is a bug:
-it is logged with the request's id and answered with a 500 that says no more than that id.
+The library's errors, admission's, those of jobs and werkzeug's arrive here as well. Whatever is in none of these
+families is a bug: it is logged with the request's id and answered with a 500 that says no more than that id.
 """
 
+import json
 import logging
 import re
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 
 from api import problems
 from api.admission import ClientGone, Overloaded
+from api.jobs import refusals as jobs
 from inference import errors as audio
 
 log = logging.getLogger("hush")
@@ -110,9 +112,21 @@ STATUS: dict[type[Exception], int] = {
     audio.UnacceptableFormat: 422,
     audio.UnknownNoiseType: 400,
     audio.UnknownModel: 404,
+    jobs.JobsDisabled: 404,
+    jobs.UnknownJob: 404,
+    jobs.JobExpired: 410,
+    jobs.JobNotReady: 409,
+    jobs.JobWithoutResult: 409,
+    jobs.JobCancelled: 409,
+    jobs.BadIdempotencyKey: 400,
+    jobs.IdempotencyKeyReused: 422,
+    jobs.WebhookRefused: 400,
+    jobs.JobsFull: 503,
+    jobs.JobsUnavailable: 503,
 }
 
 
+WAY = "jobs"  # the member of a problem that says where a long recording can go
 CLIENT_GONE = "499 Client Closed Request"  # nginx's status for it; nobody but the logs will see it
 
 
@@ -122,11 +136,32 @@ def answer(error: Exception) -> Response:
         return _of_werkzeug(error)
     if isinstance(error, ClientGone):
         return Response(status=CLIENT_GONE)
-    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+    status = _status(error)
     if status is None:
         log.error("request %s failed", request_id(), exc_info=error)
         return _problem(500, f"The service failed. The request id {request_id()} leads to the cause in its log.")
     return _of_family(error, status)
+
+
+def show_the_way(error: Exception, path: str) -> None:
+    """Gives the error the path where the same request is possible: a member of its problem, and a `Link` header."""
+    vars(error)[WAY] = path
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """The problem document of an error that has a status, for a place outside a request: a job that failed."""
+    status = _status(error) or 500
+    kind = {"kind": problem_type(type(error)), "title": _title(error)}
+    document: dict[str, Any] = json.loads(problems.document(status, str(error), vars(error), **kind))
+    return document
+
+
+def _status(error: Exception) -> int | None:
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+
+
+def _title(error: Exception) -> str:
+    return _words(type(error)).capitalize()
 
 
 def problem_type(kind: type[Exception]) -> str:
@@ -154,10 +189,10 @@ def _of_werkzeug(error: HTTPException) -> Response:
 
 
 def _of_family(error: Exception, status: int) -> Response:
-    title = _words(type(error)).capitalize()
-    answer = _problem(status, str(error), vars(error), kind=problem_type(type(error)), title=title)
-    if isinstance(error, Overloaded):
-        answer.retry_after = error.retry_after
+    answer = _problem(status, str(error), vars(error), kind=problem_type(type(error)), title=_title(error))
+    answer.retry_after = getattr(error, "retry_after", None)
+    if WAY in vars(error):
+        answer.headers["Link"] = f'<{vars(error)[WAY]}>; rel="alternate"'
     return answer
 
 

@@ -7,6 +7,7 @@ from flask import Response, request
 from flask_restful import Resource
 
 from api.admission import Admission
+from api.errors import BodyTooLarge, show_the_way
 from api.readiness import Readiness
 from api.recording import Limits, Recording, opened_recording
 from api.requests import PredictOptions, PredictSchema, query, wanted_format
@@ -16,6 +17,7 @@ from api.streaming import StreamedBody, streamed_answer
 from api.timing import StageClock
 from inference.audio import AudioReader, Format
 from inference.enhancer import Enhancer, enhance
+from inference.errors import AudioTooLong
 from inference.resample import resampled_length
 from inference.samples import Samples
 from inference.store import Model, ModelStore
@@ -29,16 +31,31 @@ class Predict(Resource):  # type: ignore[misc]
     """Enhances a recording; same frames, channels and (unless asked otherwise) rate."""
 
     def __init__(
-        self, models: ModelStore, admission: Admission, limits: Limits, readiness: Readiness, spooler: Spooler
+        self,
+        models: ModelStore,
+        admission: Admission,
+        limits: Limits,
+        readiness: Readiness,
+        spooler: Spooler,
+        jobs_path: str | None,
     ) -> None:
         self._models = models
         self._admission = admission
         self._limits = limits
         self._readiness = readiness
         self._spooler = spooler
+        self._jobs_path = jobs_path
 
     def post(self) -> Response:
-        """200 with the audio; the errors of docs/api.md otherwise."""
+        """200 with the audio; the errors of docs/api.md otherwise. What is too long is shown the way to jobs."""
+        try:
+            return self._post()
+        except (AudioTooLong, BodyTooLarge) as error:
+            if self._jobs_path is not None:
+                show_the_way(error, self._jobs_path)
+            raise
+
+    def _post(self) -> Response:
         options: PredictOptions = query(PredictSchema, request)
         model = self._models.resolve(options.model)
         format = wanted_format(options.format, request.accept_mimetypes)

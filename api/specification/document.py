@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document: `specification` turns the table of operations into it with apispec."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from apispec import APISpec
@@ -24,9 +25,10 @@ GATEWAY = {
     503: "No capacity",
     504: "The application took too long",
 }
-RETRIED = (429, 502, 503)  # these say when to try again
+RETRY = ("Retry-After",)
+EXTRA_HEADERS = {413: ("Link",), 416: ("Content-Range",), 429: RETRY, 502: RETRY, 503: RETRY}
 # A streamed answer does not know the first three when it begins.
-OPTIONAL_HEADERS = ("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After")
+OPTIONAL_HEADERS = ("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After", "Link")
 INTRODUCTION = """Removes the noise from recordings of speech.
 
 Every error is a problem document (RFC 9457), also those of the gateway and of requests that are no proper HTTP
@@ -71,7 +73,7 @@ def _operation(plugin: MarshmallowPlugin, method: str, path: str, operation: Ope
         "responses": _responses(operation),
     }
     if operation.takes_recording:
-        described["requestBody"] = _body()
+        described["requestBody"] = _body(operation.form)
     return described
 
 
@@ -86,6 +88,8 @@ def _parameters(converter: OpenAPIConverter, operation: Operation) -> list[Any]:
     for name, (says, example) in operation.path.items():
         described = {"description": says, "schema": {"type": "string", "minLength": 1}, "example": example}
         parameters.append({"name": name, "in": "path", "required": True, **described})
+    for name, says in operation.headers.items():
+        parameters.append({"name": name, "in": "header", "description": says, "schema": {"type": "string"}})
     if operation.query is not None:
         parameters += map(_of_text, converter.schema2parameters(operation.query, location="query"))
     return parameters
@@ -103,8 +107,9 @@ def _of_text(parameter: dict[str, Any]) -> dict[str, Any]:
     return parameter
 
 
-def _body() -> dict[str, Any]:
-    form = {"type": "object", "required": [FIELD], "properties": {FIELD: RECORDING}}
+def _body(fields: Mapping[str, str]) -> dict[str, Any]:
+    texts = {name: {"type": "string", "description": says} for name, says in fields.items()}
+    form = {"type": "object", "required": [FIELD], "properties": {FIELD: RECORDING, **texts}}
     # An empty schema: in OpenAPI 3.1 a body of bytes has none.
     return {
         "required": True,
@@ -114,7 +119,9 @@ def _body() -> dict[str, Any]:
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": _success(operation.answer)}
+    responses: dict[str, Any] = {str(operation.status): _success(operation.answer)}
+    if operation.ranged:
+        responses["206"] = _success(replace(operation.answer, headers=(*operation.answer.headers, "Content-Range")))
     if operation.kept:
         responses["304"] = {
             "description": "Unchanged.",
@@ -152,7 +159,7 @@ def _problem(status: int, types: list[str]) -> dict[str, Any]:
     schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": members}]}
     listed = ", ".join(f"`{kind}`" for kind in types)
     says = GATEWAY.get(status, problems.phrase(status))
-    extra = ("Retry-After",) if status in RETRIED else ()
+    extra = EXTRA_HEADERS.get(status, ())
     return {
         "description": f"{says}: {listed}.",
         "content": {problems.MEDIA_TYPE: {"schema": schema}},
