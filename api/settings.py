@@ -155,6 +155,14 @@ class Settings:
             shown="none",
         ),
     )
+    jobs_region: str | None = field(
+        default=None,
+        metadata=about(
+            matching(r"[a-z]{2}(-[a-z]+)+-[0-9]", "name of a region"),
+            "Region of the bucket; without it what boto3 finds in `AWS_*`.",
+            shown="none",
+        ),
+    )
     redis_url: str | None = field(
         default=None,
         metadata=about(

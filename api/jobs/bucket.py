@@ -25,16 +25,17 @@ TRANSFER = TransferConfig(use_threads=False)  # one connection does, and `beat` 
 
 
 class Bucket:
-    """`Storage` in the bucket `name`; `scratch` is where a recording is kept while it is worked on."""
+    """`Storage` in the bucket `name` of `region`; `scratch` is where a recording is kept while it is worked on."""
 
-    def __init__(self, name: str, scratch: Path | None) -> None:
+    def __init__(self, name: str, region: str | None, scratch: Path | None) -> None:
         self._name = name
+        self._region = region
         self._scratch = scratch
 
     @cached_property
     def _client(self) -> Any:
         """Made at first use, which is after the fork."""
-        return boto3.session.Session().client("s3", config=CONFIG)
+        return boto3.session.Session(region_name=self._region).client("s3", config=CONFIG)
 
     def put(self, name: str, file: BinaryIO, beat: Beat = no_beat) -> int:
         """See `Storage`."""

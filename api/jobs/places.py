@@ -49,7 +49,7 @@ def _storage(settings: Settings) -> tuple[Storage, tuple[type[Exception], ...]]:
 
     from api.jobs.bucket import Bucket  # boto3 takes a quarter of a second and 20 MB
 
-    return Bucket(settings.jobs_bucket, settings.spool_dir), (BotoCoreError, ClientError)
+    return Bucket(settings.jobs_bucket, settings.jobs_region, settings.spool_dir), (BotoCoreError, ClientError)
 
 
 def _states(settings: Settings) -> tuple[Records, Any, tuple[type[Exception], ...]]:

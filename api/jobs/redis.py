@@ -55,9 +55,10 @@ class RedisRecords:
             body = pipe.get(_job(name))
             if body is None:
                 raise KeyError(name)
-            changed = step(from_json(body))
+            before = from_json(body)
+            changed = step(before)
             pipe.multi()
-            _write(pipe, changed)
+            _write(pipe, changed, before)
             return changed
 
         return self._transaction(put, _job(name))
@@ -92,9 +93,13 @@ class RedisRecords:
                 return job
 
 
-def _write(pipe: Any, job: Job) -> None:
+def _write(pipe: Any, job: Job, before: Job | None = None) -> None:
+    """The job, and what all jobs share where that changes: those who add one watch it."""
     pipe.set(_job(job.id), to_json(job))
-    pipe.hset(BYTES, job.id, job.bytes)
+    if before is None or before.bytes != job.bytes:
+        pipe.hset(BYTES, job.id, job.bytes)
+    if before is not None and before.state is job.state:
+        return
     if job.state is State.QUEUED:
         pipe.zadd(WAITING, {job.id: job.created})
     else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
 COPY_BYTES = 1 << 20
 SEND_BYTES = 64 * 1024
@@ -75,7 +75,7 @@ class Folder:
         """See `Storage`. The file is opened now: it may be removed while it is being sent."""
         file = (self._folder / name).open("rb")
         file.seek(start)
-        return _pieces(file, stop - start)
+        return _Pieces(file, stop - start)
 
     def size(self, name: str) -> int:
         """See `Storage`."""
@@ -96,8 +96,23 @@ class Folder:
                     Path(entry.path).unlink(missing_ok=True)
 
 
-def _pieces(file: BinaryIO, count: int) -> Iterator[bytes]:
-    with file:
-        while count > 0 and (piece := file.read(min(count, SEND_BYTES))):
-            count -= len(piece)
-            yield piece
+class _Pieces:
+    """The next `count` bytes of an open file, which is closed at their end, or before by the server (`close`)."""
+
+    def __init__(self, file: BinaryIO, count: int) -> None:
+        self._file = file
+        self._left = count
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._file.read(min(self._left, SEND_BYTES)) if self._left else b""
+        if not piece:
+            self.close()
+            raise StopIteration
+        self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        self._file.close()

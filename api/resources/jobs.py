@@ -12,7 +12,7 @@ from api.jobs.document import document
 from api.jobs.office import Office
 from api.jobs.options import JobOptions, JobSchema, idempotency_key
 from api.jobs.refusals import JobsDisabled
-from api.requests import HushRequest, acceptable, query, uploaded_audio
+from api.requests import HushRequest, acceptable, discard_body, query, uploaded_audio
 from inference.audio import FORMATS
 
 
@@ -38,6 +38,8 @@ class Jobs(OfficeResource):
 
     def post(self) -> tuple[dict[str, Any], int, dict[str, str]]:
         """202 with the job; the errors of docs/api.md otherwise."""
+        if self._open_office is None:
+            discard_body(cast(HushRequest, request))  # or the client could not see the answer while it sends
         office = self._office
         options: JobOptions = query(JobSchema, request)
         key = idempotency_key(request)

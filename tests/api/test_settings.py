@@ -33,6 +33,7 @@ GOOD = {
     "HUSH_ACCESS_LOG": "true",
     "HUSH_JOBS_DIR": "/nowhere/jobs",
     "HUSH_JOBS_BUCKET": "recordings",
+    "HUSH_JOBS_REGION": "eu-central-1",
     "HUSH_REDIS_URL": "rediss://redis.internal:6379",
     "HUSH_JOBS_MAX_SECONDS": "7200",
     "HUSH_JOBS_MAX_BODY_BYTES": "2048",

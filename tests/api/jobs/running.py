@@ -88,7 +88,7 @@ class Service:
             )
         consumer = Consumer(process, log_file)
         self.consumers.append(consumer)
-        wait_for(lambda: "is ready" in consumer.log or process.poll() is not None, 60, "start of the consumer")
+        wait_for(lambda: "is ready" in consumer.log or process.poll() is not None, 120, "start of the consumer")
         assert process.poll() is None, consumer.log
         return consumer
 

@@ -59,7 +59,7 @@ def test_the_way_of_a_job(bucket: Any, make_bench: Callable[..., Bench]) -> None
 def test_large_recordings_in_pieces(bucket: Any, tmp_path: Path) -> None:
     """Above 8 MiB boto3 sends parts."""
     content = os.urandom(20 * 2**20)
-    storage = Bucket(NAME, tmp_path)
+    storage = Bucket(NAME, "eu-central-1", tmp_path)
     beats: list[int] = []
     file = io.BytesIO(content)
     assert storage.put("a.upload", file, lambda: beats.append(1)) == len(content)
@@ -76,12 +76,12 @@ def test_a_copy_that_is_ended_leaves_nothing(bucket: Any) -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        Bucket(NAME, None).put("b.upload", io.BytesIO(os.urandom(20 * 2**20)), end)
+        Bucket(NAME, None, None).put("b.upload", io.BytesIO(os.urandom(20 * 2**20)), end)
     assert keys(bucket) == []
 
 
 def test_what_is_not_there(bucket: Any) -> None:
-    storage = Bucket(NAME, None)
+    storage = Bucket(NAME, None, None)
     for look in (lambda: storage.size("c.result1"), lambda: storage.read("c.result1", 0, 10)):
         with pytest.raises(FileNotFoundError):
             look()

@@ -57,6 +57,7 @@ def test_ranges(bench: Bench, document: dict[str, Any]) -> None:
         check(document, "get", "/jobs/{name}/audio", answer)
         return answer
 
+    assert bench.client.head(f"{path}/audio").content_length == len(whole)
     part = get(Range="bytes=100-199")
     assert (part.status_code, part.data) == (206, whole[100:200])
     assert part.headers["Content-Range"] == f"bytes 100-199/{len(whole)}"

@@ -72,6 +72,16 @@ def test_a_lost_message_is_sent_again(bench: Bench) -> None:
     assert queue.is_empty()
 
 
+def test_any_instance_answers(bench: Bench, make_bench: Callable[..., Bench]) -> None:
+    """Another application over the same places knows the job, and may cancel it."""
+    path = bench.submit(SHORT)
+    another = make_bench()
+    assert another.client is not bench.client
+    assert another.job(path) == bench.job(path)
+    assert another.client.delete(path).status_code == 200
+    assert bench.job(path)["state"] == "cancelled"
+
+
 def test_a_job_is_claimed_once(bench: Bench) -> None:
     """Eight consumers at the same instant."""
     name = bench.submit(SHORT).rpartition("/")[2]

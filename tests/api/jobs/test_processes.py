@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -80,12 +79,3 @@ def test_cancelled_while_it_computes_then_told_then_stopped(on_sqlite: Service) 
     assert (job["state"], job["position"], job["attempts"]) == ("queued", 1, 0)
     results = [name.name for name in (on_sqlite.folder / "jobs" / "recordings").iterdir()]
     assert sorted(results) == sorted([f"{path[6:]}.upload", f"{told[6:]}.result1"])
-
-
-def test_another_server_answers_for_the_job(on_sqlite: Service, tmp_path: Path) -> None:
-    """The states are in the folder: another server answers for the jobs of the first."""
-    path = on_sqlite.submit(SHORT)
-    with service(tmp_path, **on_sqlite.variables) as another:
-        assert another.job(path)["id"] == on_sqlite.job(path)["id"]
-        assert requests.delete(another.url + path, timeout=10).status_code == 200
-    assert on_sqlite.job(path)["state"] == "cancelled"
