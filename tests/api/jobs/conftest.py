@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -72,7 +73,6 @@ def states(request: pytest.FixtureRequest) -> dict[str, str]:
     """Settings of the place for states; the Redis is empty."""
     if request.param == "sqlite":
         return {}
-    redis = pytest.importorskip("redis")
     url: str = request.getfixturevalue("redis_url")
     redis.Redis.from_url(url).flushall()
     return {"redis_url": url}

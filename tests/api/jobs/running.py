@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import requests
 
 from tests.servers import ROOT, environment, start_gunicorn, wait_for
@@ -115,6 +116,13 @@ def service(folder: Path, **variables: str) -> Iterator[Service]:
             running.stop()
 
 
+def _answers(url: str) -> bool:
+    try:
+        return bool(redis.Redis.from_url(url).ping())
+    except redis.ConnectionError:
+        return False
+
+
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
     """A real Redis on a unix socket in `folder`; its URL."""
@@ -125,8 +133,9 @@ def redis_server(folder: Path) -> Iterator[str]:
     command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        wait_for(socket.exists, 10, "start of redis-server")
-        yield f"unix://{socket}"
+        url = f"unix://{socket}"
+        wait_for(lambda: _answers(url), 30, "start of redis-server")
+        yield url
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
