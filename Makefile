@@ -31,12 +31,12 @@ help: ## List the targets
 # ---- Running ---------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(VENV)/.run ## Install what is needed and serve on 127.0.0.1:8000 (BIND=HOST:PORT for elsewhere)
+run: $(VENV)/.run ## Install what is needed and serve on 127.0.0.1:8000, jobs included (BIND=HOST:PORT for elsewhere)
 	@echo 'Hush starts on http://$(BIND)/, to be opened in a browser. From another terminal, for example:'
 	@echo '    curl http://$(BIND)/models'
 	@echo '    curl -F audio_file=@tests/data/noisy.wav http://$(BIND)/predict -o clean.wav'
 	@echo 'Ctrl-C stops it.'
-	@HUSH_BIND=$(BIND) exec $(BIN)/gunicorn -c gunicorn_conf.py wsgi:app
+	@HUSH_BIND=$(BIND) exec $(BIN)/python -m api.jobs.together
 
 .PHONY: stack
 stack: $(VENV)/.run ## The same behind the real nginx on 127.0.0.1:8080 (PORT=, RATE= requests a minute, 0 = no limit)

@@ -102,3 +102,15 @@ def folder() -> tuple[Parser, str]:
         return Path(text)
 
     return parse, "a folder that exists"
+
+
+def hosts() -> tuple[Parser, str]:
+    """Names or addresses of hosts, as a tuple."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        found = tuple(part.strip().lower() for part in text.split(","))
+        if not all(re.fullmatch(r"[a-z0-9.:_-]+", part) for part in found):
+            raise ValueError
+        return found
+
+    return parse, "hosts with commas between them"

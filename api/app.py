@@ -16,6 +16,7 @@ from api.canary import ModelChoice
 from api.crew import Crew
 from api.errors import answer, request_id
 from api.gauges import Gauges
+from api.jobs.office import open_office
 from api.keys import KeyRing
 from api.metrics import Metrics
 from api.readiness import Readiness
@@ -23,6 +24,7 @@ from api.recording import Limits
 from api.references import load_references
 from api.requests import HushRequest, acceptable
 from api.resources.health import Health, Ready, Version, read_version
+from api.resources.jobs import JobAudio, Jobs, OneJob
 from api.resources.metrics import MetricsPage
 from api.resources.mix_noise import MixNoise, NoiseTypes
 from api.resources.models import Models, OneModel
@@ -122,12 +124,17 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     cache = make_cache(settings, version, _counting(app.extensions["metrics"]))
     choice = ModelChoice(models, settings.canary)
     gauges = app.extensions["gauges"] = Gauges(admission, models, load_references(settings.models_dir, models), version)
+    office = open_office(settings, models)
+    jobs_path = None if office is None else "/jobs"
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
-        (Predict, "/predict", (choice, admission, limits, readiness, spooler, cache)),
+        (Predict, "/predict", (choice, admission, limits, readiness, spooler, cache, jobs_path)),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
         (NoiseTypes, "/noise-types", (noises,)),
         (Models, "/models", (models,)),
         (OneModel, "/models/<name>", (models,)),
+        (Jobs, "/jobs", (office, settings.jobs_max_body_bytes)),
+        (OneJob, "/jobs/<name>", (office,)),
+        (JobAudio, "/jobs/<name>/audio", (office,)),
         (Health, "/healthz", ()),
         (Ready, "/readyz", (readiness,)),
         (Version, "/version", (version,)),

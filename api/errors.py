@@ -13,11 +13,12 @@
     ├── NothingNew                 the client has this answer already (If-None-Match)
     └── NotReady                   this worker should not get requests
 
-The library's errors, admission's and werkzeug's arrive here as well. Whatever is in none of these families is a bug:
-it is logged with the request's id and answered with a 500 that says no more than that id.
+The library's errors, admission's, those of jobs and werkzeug's arrive here as well. Whatever is in none of these
+families is a bug: it is logged with the request's id and answered with a 500 that says no more than that id.
 """
 
 import errno
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,7 @@ from werkzeug.exceptions import HTTPException
 from api import problems
 from api.account import account
 from api.admission import ClientGone, Overloaded
+from api.jobs import refusals as jobs
 from api.log import logger
 from inference import errors as audio
 
@@ -158,12 +160,24 @@ STATUS: dict[type[Exception], int] = {
     audio.UnacceptableFormat: 422,
     audio.UnknownNoiseType: 400,
     audio.UnknownModel: 404,
+    jobs.JobsDisabled: 404,
+    jobs.UnknownJob: 404,
+    jobs.JobExpired: 410,
+    jobs.JobNotReady: 409,
+    jobs.JobWithoutResult: 409,
+    jobs.JobCancelled: 409,
+    jobs.BadIdempotencyKey: 400,
+    jobs.IdempotencyKeyReused: 422,
+    jobs.WebhookRefused: 400,
+    jobs.JobsFull: 503,
+    jobs.JobsUnavailable: 503,
 }
 
 
 # What the system says when something is used up: disk, quota, size of a file, descriptors (two kinds), memory.
 USED_UP = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
+WAY = "jobs"  # the member of a problem that says where a long recording can go
 CLIENT_GONE = "499 Client Closed Request"  # nginx's status for it; nobody but the logs will see it
 
 
@@ -177,13 +191,34 @@ def answer(error: Exception) -> Response:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in USED_UP):
         log.error("request %s found no room: %r", request_id(), error)
         return _of_family(OutOfRoom(), STATUS[OutOfRoom])
-    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+    status = _status(error)
     if status is None:
         account().refusal = "internal"
         log.error("a request failed", request_id=request_id(), exc_info=error)
         return _problem(500, f"The service failed. The request id {request_id()} leads to the cause in its log.")
     account().refusal = error.cause if isinstance(error, Overloaded) else problem_name(type(error))
     return _of_family(error, status)
+
+
+def show_the_way(error: Exception, path: str) -> None:
+    """Gives the error the path where the same request is possible: a member of its problem, and a `Link` header."""
+    vars(error)[WAY] = path
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """The problem document of an error that has a status, for a place outside a request: a job that failed."""
+    status = _status(error) or 500
+    kind = {"kind": problem_type(type(error)), "title": _title(error)}
+    document: dict[str, Any] = json.loads(problems.document(status, str(error), vars(error), **kind))
+    return document
+
+
+def _status(error: Exception) -> int | None:
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+
+
+def _title(error: Exception) -> str:
+    return _words(type(error)).capitalize()
 
 
 def problem_type(kind: type[Exception]) -> str:
@@ -218,10 +253,10 @@ def _of_werkzeug(error: HTTPException) -> Response:
 
 
 def _of_family(error: Exception, status: int) -> Response:
-    title = _words(type(error)).capitalize()
-    answer = _problem(status, str(error), vars(error), kind=problem_type(type(error)), title=title)
-    if isinstance(error, Overloaded | OutOfRoom):
-        answer.retry_after = error.retry_after
+    answer = _problem(status, str(error), vars(error), kind=problem_type(type(error)), title=_title(error))
+    answer.retry_after = getattr(error, "retry_after", None)
+    if WAY in vars(error):
+        answer.headers["Link"] = f'<{vars(error)[WAY]}>; rel="alternate"'
     if isinstance(error, KeyRequired):
         answer.headers["WWW-Authenticate"] = error.challenge
     return answer

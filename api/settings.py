@@ -13,7 +13,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from api.allowed import Parser, decimal, file, folder, matching, one_of, origins, path, switch, whole
+from api.allowed import Parser, decimal, file, folder, hosts, matching, one_of, origins, path, switch, whole
 from api.canary import Canary, canary
 from inference.precision import PRECISIONS
 
@@ -131,7 +131,7 @@ class Settings:
         default=None,
         metadata=about(
             matching(r"(rediss?|unix)://\S+", "redis://, rediss:// or unix://"),
-            "Redis in place of files, for what all instances share.",
+            "Redis of the jobs' states and queue and of the cache, in place of files, for what all instances share.",
             shown="none",
         ),
     )
@@ -184,6 +184,72 @@ class Settings:
     )
     access_log: bool = field(
         default=False, metadata=about(switch(), "One JSON line on stderr for each request.", shown="`false`")
+    )
+
+    jobs_dir: Path | None = field(
+        default=None,
+        metadata=about(
+            path(), "Folder of jobs; it is made. Without it and without a bucket there are no jobs.", shown="none"
+        ),
+    )
+    jobs_bucket: str | None = field(
+        default=None,
+        metadata=about(
+            matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "name of a bucket"),
+            "S3 bucket of the jobs' recordings, in place of the folder.",
+            shown="none",
+        ),
+    )
+    jobs_region: str | None = field(
+        default=None,
+        metadata=about(
+            matching(r"[a-z]{2}(-[a-z]+)+-[0-9]", "name of a region"),
+            "Region of the bucket; without it what boto3 finds in `AWS_*`.",
+            shown="none",
+        ),
+    )
+    jobs_max_seconds: float = field(
+        default=21600.0,
+        metadata=about(decimal(0.1, 172800), "Longest recording of a job; more gets 413.", unit="seconds"),
+    )
+    jobs_max_body_bytes: int = field(
+        default=2**30,
+        metadata=about(whole(1024, 2**40), "Largest body of `POST /jobs`; more gets 413.", unit="bytes"),
+    )
+    jobs_max_queued: int = field(
+        default=100, metadata=about(whole(1, 100000), "Jobs that may wait; further ones get 503.")
+    )
+    jobs_max_stored_bytes: int = field(
+        default=20 * 2**30,
+        metadata=about(whole(1024, 2**50), "Recordings of all jobs together; a job beyond gets 503.", unit="bytes"),
+    )
+    jobs_result_s: float = field(
+        default=86400.0,
+        metadata=about(decimal(1, 2592000), "How long a result is kept, and how long a job may wait.", unit="seconds"),
+    )
+    jobs_gone_s: float = field(
+        default=604800.0,
+        metadata=about(decimal(0, 31536000), "How long after that 410 is answered, and then 404.", unit="seconds"),
+    )
+    jobs_lease_s: float = field(
+        default=30.0,
+        metadata=about(
+            decimal(1, 3600),
+            "A job whose consumer has given no sign of life for as long is begun again.",
+            unit="seconds",
+        ),
+    )
+    webhook_secret: str | None = field(
+        default=None,
+        metadata=about(
+            matching(r"\S{16,}", "16 characters or more"), "Signs webhooks; without it none are taken.", shown="none"
+        ),
+    )
+    webhook_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=about(
+            hosts(), "Hosts that webhooks may go to although their address is private, or without TLS.", shown="none"
+        ),
     )
 
     bind: str = field(

@@ -50,6 +50,9 @@ class Gateway:
     body_limit_mb: int = option(
         256, "Largest body in MiB; keep it equal to `HUSH_MAX_BODY_BYTES`.", check=(1, 1_000_000)
     )
+    jobs_body_limit_mb: int = option(
+        1024, "The same for `POST /jobs`; keep it equal to `HUSH_JOBS_MAX_BODY_BYTES`.", check=(1, 1_000_000)
+    )
     rate: int = option(
         10, "Requests a minute that one client may send; 0 switches the limit off.", check=(0, 1_000_000)
     )
@@ -116,6 +119,7 @@ def values(gateway: Gateway) -> dict[str, object]:
     port = gateway.listen.rpartition(":")[2]
     return plain | {
         "body_limit_bytes": gateway.body_limit_mb * 2**20,
+        "jobs_body_limit_bytes": gateway.jobs_body_limit_mb * 2**20,
         "rate": max(gateway.rate, 1),
         "rate_key": "$binary_remote_addr" if gateway.rate else '""',
         "retry_after": math.ceil(60 / max(gateway.rate, 1)),

@@ -1,6 +1,6 @@
 """gunicorn behind nginx, in the foreground, without root: `python -m nginx.stack` (make stack).
 
-    client -> nginx :8080 -> unix socket -> gunicorn
+    client -> nginx :8080 -> unix socket -> gunicorn, and a consumer of jobs
 
 Ctrl-C, SIGTERM or the end of either server stops both in the order that loses nothing: nginx takes no new request and
 finishes those it has (SIGQUIT), then gunicorn ends (SIGTERM).
@@ -44,8 +44,8 @@ def start(command: list[str], **environment: str) -> Process:
 
 
 def start_gunicorn(bind: str) -> Process:
-    """The application's server, trusting the one proxy in front of it."""
-    return start([sys.executable, "-m", "gunicorn", "-c", "gunicorn_conf.py"], HUSH_BIND=bind, HUSH_TRUSTED_PROXIES="1")
+    """The application's server, trusting the one proxy in front of it, with a consumer of jobs beside it."""
+    return start([sys.executable, "-m", "api.jobs.together"], HUSH_BIND=bind, HUSH_TRUSTED_PROXIES="1")
 
 
 def nginx_command(program: str, folder: Path) -> list[str]:

@@ -161,10 +161,19 @@ module "fleet" {
   drain_seconds             = local.drain_seconds
   client_rate               = var.client_rate
   body_limit_mb             = var.body_limit_mb
-  settings                  = var.settings
+  settings                  = merge(local.jobs_settings, var.settings)
   model_labels              = var.model_labels
   log_group                 = module.observability.log_group_prefix
   alarm_topic_arn           = module.observability.topic_arn
+}
+
+# Where the service finds them (docs/operations.md); what var.settings says wins.
+locals {
+  jobs_settings = var.jobs == null ? tomap({}) : tomap({
+    HUSH_REDIS_URL   = module.jobs[0].redis_url
+    HUSH_JOBS_BUCKET = module.jobs[0].bucket
+    HUSH_JOBS_REGION = var.region
+  })
 }
 
 module "jobs" {

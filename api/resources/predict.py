@@ -12,7 +12,7 @@ from api.cache import Cache
 from api.cache.key import Variant
 from api.cache.question import Question
 from api.canary import ModelChoice
-from api.errors import request_id
+from api.errors import BodyTooLarge, request_id, show_the_way
 from api.readiness import Readiness
 from api.recording import Limits, Recording, opened_recording
 from api.requests import PredictOptions, PredictSchema, query, wanted_format
@@ -22,6 +22,7 @@ from api.streaming import StreamedBody, streamed_answer
 from api.timing import StageClock
 from inference.audio import AudioReader, Format
 from inference.enhancer import Enhancer, enhance
+from inference.errors import AudioTooLong
 from inference.quality import QualityMeter
 from inference.resample import resampled_length
 from inference.samples import Samples
@@ -43,6 +44,7 @@ class Predict(Resource):  # type: ignore[misc]
         readiness: Readiness,
         spooler: Spooler,
         cache: Cache,
+        jobs_path: str | None,
     ) -> None:
         self._choice = choice
         self._admission = admission
@@ -50,9 +52,18 @@ class Predict(Resource):  # type: ignore[misc]
         self._readiness = readiness
         self._spooler = spooler
         self._cache = cache
+        self._jobs_path = jobs_path
 
     def post(self) -> Response:
-        """200 with the audio; the errors of docs/api.md otherwise."""
+        """200 with the audio; the errors of docs/api.md otherwise. What is too long is shown the way to jobs."""
+        try:
+            return self._post()
+        except (AudioTooLong, BodyTooLarge) as error:
+            if self._jobs_path is not None:
+                show_the_way(error, self._jobs_path)
+            raise
+
+    def _post(self) -> Response:
         options: PredictOptions = query(PredictSchema, request)
         model = self._choice(options.model if "model" in request.args else None, request_id())
         format = wanted_format(options.format, request.accept_mimetypes)

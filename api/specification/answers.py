@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import INCLUDE, Schema, fields
-from marshmallow.validate import Equal
+from marshmallow.validate import Equal, OneOf
 
+from api.jobs.job import State
 from api.security_headers import SECURITY_HEADERS
 from inference.audio import FORMATS
 
@@ -37,11 +38,23 @@ HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Cache-Control": ("How long the answer may be kept.", TEXT),
     "ETag": ("Changes with the content; send it back as `If-None-Match`.", TEXT),
     "WWW-Authenticate": ("How to bring an API key.", TEXT),
+    "Location": ("Where the job is.", TEXT),
+    "Link": ('Where the same recording can go: `rel="alternate"`.', TEXT),
+    "Accept-Ranges": ("Always `bytes`.", {"const": "bytes"}),
+    "Content-Range": ("Which bytes these are, of how many.", TEXT),
     "Retry-After": ("Seconds after which another try makes sense.", {"type": "integer", "minimum": 1}),
 }
 COMMON_HEADERS = ("X-Request-Id", *SECURITY_HEADERS)
 AUDIO_HEADERS = ("X-Clipped-Samples", "Server-Timing", "Content-Disposition")
 PAGE_HEADERS = ("Permissions-Policy",)
+STORED_HEADERS = (
+    "X-Model",
+    "X-Model-Version",
+    "X-Clipped-Samples",
+    "Content-Disposition",
+    "Accept-Ranges",
+    "ETag",
+)
 STREAM_HEADERS = ("X-Accel-Buffering",)
 
 
@@ -94,6 +107,41 @@ class ReadySchema(Schema):
     status = fields.String(required=True, validate=Equal("ready"))
 
 
+class JobLinksSchema(Schema):
+    """Where things of a job are."""
+
+    self = fields.String(required=True)
+    audio = fields.String(required=True, allow_none=True, metadata={"description": "Null until the job is done."})
+
+
+class JobSchema(Schema):
+    """One job."""
+
+    id = fields.String(required=True)
+    state = fields.String(required=True, validate=OneOf([str(state) for state in State]))
+    position = fields.Integer(required=True, allow_none=True, metadata={"description": "In the queue, from 1."})
+    progress = fields.Float(required=True, metadata={"description": "Share of the recording that is done, 0 to 1."})
+    model = fields.String(required=True)
+    model_version = fields.String(required=True)
+    created = fields.DateTime(required=True)
+    started = fields.DateTime(required=True, allow_none=True)
+    finished = fields.DateTime(required=True, allow_none=True)
+    expires = fields.DateTime(required=True, metadata={"description": "When it is removed; 410 is answered then."})
+    attempts = fields.Integer(required=True, metadata={"description": "How often it was begun."})
+    clipped_samples = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Samples that had to be clipped to full scale."}
+    )
+    problem = fields.Dict(
+        keys=fields.String(), required=True, allow_none=True, metadata={"description": "Why it failed (RFC 9457)."}
+    )
+    webhook = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "How far its webhook is: waiting, delivered, given up or refused."},
+    )
+    links = fields.Nested(JobLinksSchema, required=True)
+
+
 class OpenSchema(Schema):
     """A document with further members."""
 
@@ -136,6 +184,12 @@ def audio_answer(says: str, *headers: str) -> Answer:
 def text_answer(says: str, *headers: str) -> Answer:
     """Plain text."""
     return Answer(says=says, content={TEXT_PLAIN: None}, headers=headers)
+
+
+def stored_audio_answer(says: str) -> Answer:
+    """The result of a job."""
+    media_types = {format.media_type: None for format in FORMATS.values()}
+    return Answer(says=says, content=media_types, headers=STORED_HEADERS)
 
 
 def file_answer(says: str, *media_types: str) -> Answer:

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document: `specification` turns the table of operations into it with apispec."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from apispec import APISpec
@@ -28,10 +29,16 @@ CACHE_HEADERS = {
     "If-None-Match": "The `ETag` of an answer that the client has: 412 where it would be the same.",
     "Cache-Control": "`no-cache`: enhance again; `no-store`: and keep nothing.",
 }
-RETRIED = (429, 502, 503)  # these say when to try again
+RETRY = ("Retry-After",)
+EXTRA_HEADERS = {
+    401: ("WWW-Authenticate",),
+    413: ("Link",),
+    416: ("Content-Range",),
+    **dict.fromkeys((429, 502, 503), RETRY),
+}
 # A streamed answer does not know the first three when it begins.
 OPTIONAL_HEADERS = (
-    *("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After"),
+    *("Content-Length", "Server-Timing", "X-Clipped-Samples", "X-Accel-Buffering", "Retry-After", "Link"),
     *("ETag", "X-Cache"),  # of recordings only where answers are kept
 )
 SCHEMES = {
@@ -94,7 +101,7 @@ def _operation(plugin: MarshmallowPlugin, method: str, path: str, operation: Ope
         "responses": _responses(operation),
     }
     if operation.takes_recording:
-        described["requestBody"] = _body()
+        described["requestBody"] = _body(operation.form)
     return described
 
 
@@ -109,6 +116,8 @@ def _parameters(converter: OpenAPIConverter, operation: Operation) -> list[Any]:
     for name, (says, example) in operation.path.items():
         described = {"description": says, "schema": {"type": "string", "minLength": 1}, "example": example}
         parameters.append({"name": name, "in": "path", "required": True, **described})
+    for name, says in operation.headers.items():
+        parameters.append({"name": name, "in": "header", "description": says, "schema": {"type": "string"}})
     if operation.query is not None:
         parameters += map(_of_text, converter.schema2parameters(operation.query, location="query"))
     return parameters
@@ -126,8 +135,9 @@ def _of_text(parameter: dict[str, Any]) -> dict[str, Any]:
     return parameter
 
 
-def _body() -> dict[str, Any]:
-    form = {"type": "object", "required": [FIELD], "properties": {FIELD: RECORDING}}
+def _body(fields: Mapping[str, str]) -> dict[str, Any]:
+    texts = {name: {"type": "string", "description": says} for name, says in fields.items()}
+    form = {"type": "object", "required": [FIELD], "properties": {FIELD: RECORDING, **texts}}
     # An empty schema: in OpenAPI 3.1 a body of bytes has none.
     return {
         "required": True,
@@ -137,7 +147,9 @@ def _body() -> dict[str, Any]:
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": _success(operation.answer)}
+    responses: dict[str, Any] = {str(operation.status): _success(operation.answer)}
+    if operation.ranged:
+        responses["206"] = _success(replace(operation.answer, headers=(*operation.answer.headers, "Content-Range")))
     if operation.kept:
         responses["304"] = {
             "description": "Unchanged.",
@@ -175,7 +187,7 @@ def _problem(status: int, types: list[str]) -> dict[str, Any]:
     schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": members}]}
     listed = ", ".join(f"`{kind}`" for kind in types)
     says = GATEWAY.get(status, problems.phrase(status))
-    extra = ("Retry-After",) if status in RETRIED else ("WWW-Authenticate",) if status == 401 else ()
+    extra = EXTRA_HEADERS.get(status, ())
     return {
         "description": f"{says}: {listed}.",
         "content": {problems.MEDIA_TYPE: {"schema": schema}},

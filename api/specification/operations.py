@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from marshmallow import Schema
-from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.exceptions import Forbidden, NotFound, RequestedRangeNotSatisfiable
 
 from api import errors
 from api.admission import Overloaded
+from api.jobs import refusals
+from api.jobs.options import JobSchema
 from api.requests import MixSchema, PredictSchema
+from api.specification import answers
 from api.specification.answers import (
     HTML,
     JSON,
@@ -31,6 +34,7 @@ Kinds = tuple[type[Exception], ...]
 
 TAGS = {
     "audio": "Recordings in, recordings out.",
+    "jobs": "Long recordings, enhanced later.",
     "lists": "What can be asked for.",
     "operation": "For whoever runs the service; the gateway never limits them.",
     "pages": "For people.",
@@ -55,6 +59,40 @@ RECORDING_ERRORS: Kinds = (
     audio.AudioTooLong,
     audio.UnacceptableFormat,
 )
+JOB_RECORDING_ERRORS: Kinds = (
+    errors.InvalidQuery,
+    errors.NoAudioFile,
+    errors.MalformedBody,
+    errors.BodyTooLarge,
+    errors.UnreadableContentType,
+    errors.NotAcceptable,
+    audio.NotAudio,
+    audio.UnsupportedCodec,
+    audio.TruncatedAudio,
+    audio.EmptyAudio,
+    audio.UnsupportedShape,
+    audio.AudioTooLong,
+    audio.UnacceptableFormat,
+    audio.UnknownModel,
+)
+JOBS_ERRORS: Kinds = (
+    refusals.JobsDisabled,
+    refusals.BadIdempotencyKey,
+    refusals.IdempotencyKeyReused,
+    refusals.WebhookRefused,
+    refusals.JobsFull,
+    refusals.JobsUnavailable,
+    refusals.JobExpired,
+)
+JOB_ERRORS: Kinds = (
+    errors.NotAcceptable,
+    NotFound,
+    refusals.JobsDisabled,
+    refusals.UnknownJob,
+    refusals.JobExpired,
+    refusals.JobsUnavailable,
+)
+JOB_PATH = {"name": ("The `id` of a job.", "0123456789abcdef0123456789abcdef")}
 PAGE_TYPES = ("text/css", "text/javascript", "image/svg+xml", "audio/flac")
 
 
@@ -69,6 +107,10 @@ class Operation:
     query: type[Schema] | None = None
     path: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # parameter -> what it is, an example
     takes_recording: bool = False
+    form: Mapping[str, str] = field(default_factory=dict)  # further fields of the form -> what they say
+    headers: Mapping[str, str] = field(default_factory=dict)  # headers of the request -> what they say
+    status: int = 200  # of the answer
+    ranged: bool = False  # answers 206 to Range
     kept: bool = False  # answers 304 to If-None-Match
     cached: bool = False  # its answers may come from the result cache, as the request's headers say
     limited: bool = True  # the gateway counts it
@@ -101,6 +143,49 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         takes_recording=True,
         answer=audio_answer("The recording with noise.", "X-Seed", "X-Gain-Db"),
         errors=(*RECORDING_ERRORS, audio.UnknownNoiseType),
+    ),
+    ("post", "/jobs"): Operation(
+        tag="jobs",
+        summary="Give a long recording to be enhanced later",
+        says="The options are those of `/predict`. What is wrong with the beginning of the recording is said now, what "
+        "is wrong later makes the job fail.",
+        query=JobSchema,
+        takes_recording=True,
+        form={"webhook": "As in the query."},
+        headers={"Idempotency-Key": "With the same key the same request makes no second job, but answers the first."},
+        status=202,
+        answer=Answer(says="The job waits.", content={JSON: answers.JobSchema}, headers=("Location",)),
+        errors=(*JOB_RECORDING_ERRORS, *JOBS_ERRORS),
+    ),
+    ("get", "/jobs/{name}"): Operation(
+        tag="jobs",
+        summary="See how far a job is",
+        limited=False,
+        path=JOB_PATH,
+        answer=json_answer("The job.", answers.JobSchema),
+        errors=JOB_ERRORS,
+    ),
+    ("delete", "/jobs/{name}"): Operation(
+        tag="jobs",
+        summary="Cancel a job, or remove its result",
+        says="Also while it is being computed. A job that is over is removed at once.",
+        limited=False,
+        path=JOB_PATH,
+        answer=json_answer("The job as it is now.", answers.JobSchema),
+        errors=(*JOB_ERRORS, refusals.JobCancelled),
+    ),
+    ("get", "/jobs/{name}/audio"): Operation(
+        tag="jobs",
+        summary="Fetch the result",
+        limited=False,
+        path=JOB_PATH,
+        headers={
+            "Range": "One range of bytes, such as `bytes=0-1023`.",
+            "If-Range": "The `ETag` that it is meant for.",
+        },
+        ranged=True,
+        answer=answers.stored_audio_answer("The recording, enhanced."),
+        errors=(*JOB_ERRORS, refusals.JobNotReady, refusals.JobWithoutResult, RequestedRangeNotSatisfiable),
     ),
     ("get", "/noise-types"): Operation(
         tag="lists", summary="List the noises", answer=json_answer("The noises for `/mix-noise`.", NoiseTypesSchema)

@@ -1,10 +1,11 @@
 // The listening page: a recording comes in, the service works on it. How is the business of the modules beside.
 
 import * as comparison from "./comparison.js";
+import { postOrQueue } from "./jobs.js";
 import { takeKey } from "./key.js";
 import { startRecording } from "./microphone.js";
 import { durationOf, readable } from "./recordings.js";
-import { listModels, listNoises, postRecording } from "./service.js";
+import { listModels, listNoises } from "./service.js";
 import { clock, complain, say, told } from "./words.js";
 
 const SAMPLE = new URL("./voice.flac", import.meta.url);
@@ -110,9 +111,13 @@ async function ask(path, query, blob, what) {
     if (share === null) at("progress").removeAttribute("value");
     else at("progress").value = share;
   };
+  const onJob = ({ position, progress }) => {
+    say(position ? `Waiting: number ${position} in the queue.` : `${what}: ${Math.round(100 * progress)} %`);
+    at("progress").value = progress;
+  };
   onProgress(0);
   try {
-    return await postRecording(path, query, blob, { onProgress, signal: mine.signal });
+    return await postOrQueue(path, query, blob, { onProgress, onJob, signal: mine.signal });
   } catch (error) {
     if (mine !== work) return null; // another request has taken its place
     say(error.name === "AbortError" ? "Cancelled." : "That did not work.");

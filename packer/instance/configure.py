@@ -4,6 +4,7 @@ FOLDER gets
     hush.env         HUSH_* variables for gunicorn, over those of the image
     serving.env      how long hush-drain waits
     cloudwatch-agent.json   what Amazon's agent collects, under the names of this stack
+    jobs             only where jobs have a place: hush-jobs.service looks for it
     lifecycle.json   only where hooks are named: what hush-lifecycle has to report
     nginx/           the gateway's configuration
     models/          only where labels are given: the image's models under other labels
@@ -26,6 +27,7 @@ LISTEN = "8080"
 SOCKET = "unix:/run/hush/gunicorn.sock"
 MODELS = Path("models")  # of the image, relative to the application
 INDEX = "hyperparams.json"
+JOB_PLACES = ("HUSH_JOBS_DIR", "HUSH_JOBS_BUCKET")  # settings that switch jobs on
 AGENT = Path(__file__).parent.parent / "files" / "cloudwatch-agent.json"
 
 
@@ -107,6 +109,7 @@ def gateway(instance: Instance) -> render.Gateway:
         upstream=SOCKET,
         trusted=instance.trusted_networks,
         body_limit_mb=instance.body_limit_mb,
+        jobs_body_limit_mb=jobs_body_limit_mb(instance.settings),
         rate=instance.client_rate,
         burst=instance.client_burst,
         answer_timeout=instance.request_timeout_s,
@@ -114,6 +117,12 @@ def gateway(instance: Instance) -> render.Gateway:
         access_log="/var/log/hush-nginx/access.log",
         error_log="stderr",
     )
+
+
+def jobs_body_limit_mb(settings: dict[str, str]) -> int:
+    """nginx's limit for `POST /jobs`, from the service's; raises ValueError."""
+    given = settings.get("HUSH_JOBS_MAX_BODY_BYTES")
+    return render.Gateway.jobs_body_limit_mb if given is None else -(-int(given) // 2**20)
 
 
 def environment(instance: Instance, models: Path | None) -> dict[str, str]:
@@ -165,6 +174,10 @@ def write(instance: Instance, folder: Path, models: Path) -> None:
     (folder / "serving.env").write_text(variables({"DRAIN_SECONDS": str(instance.drain_s)}))
     agent = AGENT.read_text(encoding="utf-8").replace('"GROUP/', f'"{instance.log_group}/')
     (folder / "cloudwatch-agent.json").write_text(agent)
+    jobs = folder / "jobs"
+    jobs.unlink(missing_ok=True)
+    if any(name in instance.settings for name in JOB_PLACES):
+        jobs.touch()
     lifecycle = folder / "lifecycle.json"
     lifecycle.unlink(missing_ok=True)
     if instance.lifecycle:

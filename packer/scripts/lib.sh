@@ -10,7 +10,7 @@ BAKE=${BAKE:-/tmp/hush-bake}
 HUSH=/opt/hush
 APP=$HUSH/app
 VENV=$HUSH/venv
-UNITS=(hush-configure.service hush.service hush-nginx.service hush-serving.service hush-lifecycle.service)
+UNITS=(hush-configure.service hush.service hush-jobs.service hush-nginx.service hush-serving.service hush-lifecycle.service)
 export DEBIAN_FRONTEND=noninteractive
 
 say() {

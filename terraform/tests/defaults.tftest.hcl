@@ -103,4 +103,13 @@ run "green_beside_blue" {
     condition     = output.jobs.redis_url == "rediss://redis.example.internal:6379"
     error_message = "Jobs need an encrypted Redis."
   }
+
+  assert {
+    condition = local.jobs_settings == tomap({
+      HUSH_REDIS_URL   = output.jobs.redis_url
+      HUSH_JOBS_BUCKET = output.jobs.bucket
+      HUSH_JOBS_REGION = "eu-central-1"
+    })
+    error_message = "Every instance must be told where jobs are."
+  }
 }

@@ -108,6 +108,11 @@ run "one_fleet" {
   }
 
   assert {
+    condition     = !can(yamldecode(base64decode(aws_launch_template.this.user_data)).bootcmd)
+    error_message = "gunicorn has no network unless it needs one."
+  }
+
+  assert {
     condition     = startswith(base64decode(aws_launch_template.this.user_data), "#cloud-config\n")
     error_message = "cloud-init reads user data by its first line."
   }

@@ -132,7 +132,7 @@ def test_bad_queries_get_what_is_described(client: FlaskClient, document: dict[s
 def test_other_routes_answer_what_is_described(client: FlaskClient, document: dict[str, Any], accept: str):
     examples = {"{version}": "x", "{name}": "style.css"}
     for method, path, _ in operations(document):
-        if method == "get":
+        if method == "get" and not path.startswith("/jobs"):  # of those only a service with jobs can tell
             url = path if "models" not in path else path.replace("{name}", "production")
             for name, value in examples.items():
                 url = url.replace(name, value)

@@ -24,6 +24,7 @@ def test_without_user_data(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "packer.instance.configure", str(tmp_path / "none.json"), str(tmp_path / "made")]
     subprocess.run(command, cwd=ROOT, timeout=60, check=True)
     assert not (tmp_path / "made" / "lifecycle.json").exists()
+    assert not (tmp_path / "made" / "jobs").exists()
     assert "HUSH_MODELS_DIR" not in (tmp_path / "made" / "hush.env").read_text()
 
 
@@ -37,7 +38,7 @@ def test_everything(tmp_path: Path) -> None:
         "body_limit_mb": 64,
         "drain_s": 15,
         "log_group": "/hush-staging",
-        "settings": {"HUSH_MAX_SECONDS": "7200"},
+        "settings": {"HUSH_MAX_SECONDS": "7200", "HUSH_JOBS_BUCKET": "b-1", "HUSH_JOBS_MAX_BODY_BYTES": "2000000000"},
         "model_labels": {"production": "lsa"},
         "lifecycle": {"region": "eu-central-1", "group": "hush-blue", "launch_hook": "a", "termination_hook": "b"},
     }
@@ -49,6 +50,8 @@ def test_everything(tmp_path: Path) -> None:
     assert "keepalive_timeout 230s;" in nginx
     assert "proxy_read_timeout 200s;" in nginx
     assert "client_max_body_size 64m;" in nginx
+    assert "client_max_body_size 1908m;" in nginx  # of /jobs
+    assert (made / "jobs").exists()
     variables = dict(line.split("=", 1) for line in (made / "hush.env").read_text().splitlines())
     assert variables["HUSH_MAX_BODY_BYTES"] == f'"{64 * 2**20}"'
     assert variables["HUSH_GRACEFUL_TIMEOUT_S"] == '"200"'

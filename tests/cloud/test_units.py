@@ -83,6 +83,29 @@ def test_there_is_time_to_stop() -> None:
     assert int(read("hush-serving.service")["Service"]["TimeoutStopSec"]) > 300
 
 
+def test_the_consumer_reads_what_gunicorn_reads() -> None:
+    """The same settings, and the same folders to write to; it stops with the others."""
+    gunicorn, consumer = read("hush.service"), read("hush-jobs.service")
+    for name in ("User", "EnvironmentFile", "StateDirectory", "CacheDirectory"):
+        assert gunicorn["Service"][name] == consumer["Service"][name]
+    assert consumer["Unit"]["PartOf"] == "hush.target"
+    assert consumer["Unit"]["ConditionPathExists"] == "/run/hush-config/jobs"
+    assert "hush-jobs.service" in read("hush.target")["Unit"]["Wants"].split()
+
+
+def test_gunicorn_with_a_network_is_closed_otherwise(tmp_path: Path) -> None:
+    """The drop-in, put behind the unit as systemd does it."""
+    analyze = program("systemd-analyze", "systemd")
+    unit = tmp_path / "hush.service"
+    opened = (ROOT / "packer" / "files" / "hush-network.conf").read_text()
+    unit.write_text((UNITS / "hush.service").read_text() + opened)
+    threshold = f"--threshold={PINS['SECURITY_THRESHOLD']}"
+    done = run(analyze, "security", "--offline=yes", "--no-pager", threshold, str(unit))
+    assert done.returncode == 0, done.stdout.strip().splitlines()[-1]
+    found = dict(re.findall(r"^. (PrivateNetwork|IPAddressDeny)=\s+(.*)$", done.stdout, re.MULTILINE))
+    assert len(found) == 2, found  # both are complained of now: the drop-in has an effect
+
+
 def test_gunicorn_has_no_network() -> None:
     service = read("hush.service")["Service"]
     assert service["PrivateNetwork"] == "yes"

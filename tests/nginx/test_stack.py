@@ -25,7 +25,8 @@ def stack(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], Pa
     command = [sys.executable, "-m", "nginx.stack", "--folder", str(folder / "nginx"), "--port", str(port)]
     output = folder / "output"
     with output.open("wb") as log:
-        process = subprocess.Popen([*command, "--rate", "0"], cwd=ROOT, env=environment(), stdout=log, stderr=log)
+        chosen = environment(HUSH_JOBS_DIR=str(folder / "jobs"))
+        process = subprocess.Popen([*command, "--rate", "0"], cwd=ROOT, env=chosen, stdout=log, stderr=log)
     try:
         yield process, output
     finally:

@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, "application/problem+json", b'{"title": "mine"}')
         elif path == "/slow":
             time.sleep(3)
-        elif path == "/dies" or (path == "/dies-once" and self.server.hits.count(path) == 1):
+        elif path == "/dies" or body == b"die" or (path == "/dies-once" and self.server.hits.count(path) == 1):
             self.connection.shutdown(socket.SHUT_RDWR)
         elif path == "/json":
             self.answer(200, "application/json", json.dumps(LARGE).encode())

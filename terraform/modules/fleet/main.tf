@@ -25,14 +25,21 @@ locals {
       termination_hook = local.hooks.termination
     }
   }
-  user_data = join("\n", ["#cloud-config", yamlencode({
+  # gunicorn has no network unless Redis or a bucket is to be reached; systemd has to be told before it starts.
+  needs_network = length(setintersection(keys(var.settings), ["HUSH_REDIS_URL", "HUSH_JOBS_BUCKET"])) > 0
+  network_conf  = "/opt/hush/app/packer/files/hush-network.conf"
+  boot_commands = local.needs_network ? { bootcmd = [
+    ["install", "-D", "-m", "0644", local.network_conf, "/run/systemd/system/hush.service.d/network.conf"],
+    ["systemctl", "daemon-reload"],
+  ] } : {}
+  user_data = join("\n", ["#cloud-config", yamlencode(merge(local.boot_commands, {
     write_files = [{
       path        = "/etc/hush/instance.json"
       owner       = "root:hush"
       permissions = "0640"
       content     = jsonencode(local.instance)
     }]
-  })])
+  }))])
 }
 
 resource "aws_launch_template" "this" {

@@ -71,7 +71,7 @@ resource "aws_elasticache_replication_group" "this" {
 
 data "aws_iam_policy_document" "instance" {
   statement {
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     resources = ["${module.bucket.arn}/*"]
   }
 
