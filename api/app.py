@@ -96,7 +96,7 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     version = read_version(settings.version_file)
     gauges = Gauges(admission, models, load_references(settings.models_dir, models), version)
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
-        (Predict, "/predict", (models, admission, limits, readiness, spooler)),
+        (Predict, "/predict", (models, admission, limits, readiness, spooler, settings.quality_share)),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
         (NoiseTypes, "/noise-types", (noises,)),
         (Models, "/models", (models,)),

@@ -141,6 +141,11 @@ class Settings:
         default=False, metadata=about(switch(), "One JSON line on stderr for each request.", shown="`false`")
     )
 
+    quality_share: float = field(
+        default=0.5,
+        metadata=about(decimal(0, 1), "Share of the recordings whose level, SNR and so on are measured, drawn by lot."),
+    )
+
     bind: str = field(
         default="127.0.0.1:8000",
         metadata=about(

@@ -42,7 +42,7 @@ def models(tmp_path: Path) -> Path:
 
 def test_quiet_recordings_raise_the_index_and_the_report_says_so(tmp_path: Path, models: Path):
     with (
-        start_gunicorn(tmp_path, HUSH_MODELS_DIR=str(models), HUSH_ACCESS_LOG="true") as server,
+        start_gunicorn(tmp_path, HUSH_MODELS_DIR=str(models), HUSH_ACCESS_LOG="true", HUSH_QUALITY_SHARE="1") as server,
         requests.Session() as session,
     ):
 
