@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from flask import g
 
 from api.timing import StageClock
+from inference.enhancer import Enhancer
 from inference.quality import QualityMeter
 from inference.store import ModelInfo
 
@@ -17,7 +18,8 @@ class Account:
     start: float = field(default_factory=time.perf_counter)
     clock: StageClock | None = None  # with audio only
     model: ModelInfo | None = None
-    meter: QualityMeter | None = None
+    enhancer: Enhancer | None = None  # /predict only
+    meter: QualityMeter | None = None  # where the recording is measured
     audio_seconds: float = 0.0
     refusal: str = ""  # why it was not served
     broken: str = ""  # why a streamed answer broke off

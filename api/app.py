@@ -127,7 +127,11 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
     office = open_office(settings, models)
     jobs_path = None if office is None else "/jobs"
     routes: tuple[tuple[type, str, tuple[Any, ...]], ...] = (
-        (Predict, "/predict", (choice, admission, limits, readiness, spooler, cache, jobs_path)),
+        (
+            Predict,
+            "/predict",
+            (choice, admission, limits, readiness, spooler, cache, jobs_path, settings.quality_share),
+        ),
         (MixNoise, "/mix-noise", (noises, admission, mix_limits, spooler)),
         (NoiseTypes, "/noise-types", (noises,)),
         (Models, "/models", (models,)),

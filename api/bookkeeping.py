@@ -55,8 +55,8 @@ class Bookkeeping:
         known.broken = broken
         complete = facts["status"] == 200 and not broken
         features = known.meter.features() if known.meter is not None and complete else {}
-        if "duration_s" in features:
-            known.audio_seconds = features["duration_s"]
+        if known.enhancer is not None and complete:
+            known.audio_seconds = known.enhancer.frames_taken / known.enhancer.rate
         if sent is not None:
             facts["bytes"] = sent
         self._count(known, facts, seconds)

@@ -4,25 +4,28 @@ No audio, no query and no header of the client is logged but its address and the
 (api/requests.py): neither secrets nor forged lines can get in.
 """
 
+import json
 import logging
 from typing import Any
 
 import structlog
 
+ENCODER = json.JSONEncoder(default=str)
 PROCESSORS = (
-    structlog.stdlib.add_log_level,
+    structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     structlog.processors.format_exc_info,
     structlog.processors.EventRenamer("message"),
-    structlog.processors.JSONRenderer(),
+    # json.dumps would make a new encoder for each line.
+    structlog.processors.JSONRenderer(serializer=lambda line, **_: ENCODER.encode(line)),
 )
 
 
 def logger(name: str) -> Any:
     """A structlog logger over the standard library's logger `name`: log.info("what happened", key=value ...)."""
-    return structlog.wrap_logger(
-        logging.getLogger(name), processors=PROCESSORS, wrapper_class=structlog.stdlib.BoundLogger
-    )
+    wrapper = structlog.make_filtering_bound_logger(logging.NOTSET)  # the level is the standard library's business
+    lazy = structlog.wrap_logger(logging.getLogger(name), processors=PROCESSORS, wrapper_class=wrapper)
+    return lazy.bind()  # once, not for each line
 
 
 def configure(level: str) -> None:

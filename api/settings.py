@@ -186,6 +186,10 @@ class Settings:
         default=False, metadata=about(switch(), "One JSON line on stderr for each request.", shown="`false`")
     )
 
+    quality_share: float = field(
+        default=0.5,
+        metadata=about(decimal(0, 1), "Share of the recordings whose level, SNR and so on are measured, drawn by lot."),
+    )
     jobs_dir: Path | None = field(
         default=None,
         metadata=about(

@@ -13,7 +13,7 @@ DOCUMENTS = [path for path in FILES if path.suffix == ".md"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^\.PHONY: ([a-z-]+)$", MAKEFILE, re.MULTILINE))
 # Folders an operator works in: each says what for, with what, how to run, to check and to undo.
-OPERATED = [name for name in ("nginx", "packer", "terraform", "jmeter") if (ROOT / name).is_dir()]
+OPERATED = [name for name in ("nginx", "packer", "terraform", "jmeter", "monitoring") if (ROOT / name).is_dir()]
 SECTIONS = ["Purpose", "Inputs", "Run", "Verify", "Roll back"]
 
 

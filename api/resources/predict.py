@@ -1,5 +1,6 @@
 """`POST /predict`: a noisy recording in, the clean voice out."""
 
+import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -45,6 +46,7 @@ class Predict(Resource):  # type: ignore[misc]
         spooler: Spooler,
         cache: Cache,
         jobs_path: str | None,
+        quality_share: float,
     ) -> None:
         self._choice = choice
         self._admission = admission
@@ -53,6 +55,7 @@ class Predict(Resource):  # type: ignore[misc]
         self._spooler = spooler
         self._cache = cache
         self._jobs_path = jobs_path
+        self._quality_share = quality_share
 
     def post(self) -> Response:
         """200 with the audio; the errors of docs/api.md otherwise. What is too long is shown the way to jobs."""
@@ -88,9 +91,14 @@ class Predict(Resource):  # type: ignore[misc]
                 opened_recording(self._admission, clock, self._limits, streamed=streamed, received=question.upload)
             )
             enhancer = _enhancer(recording.reader, model, options)
-            meter = known.meter = QualityMeter(enhancer.rate, enhancer.channels, enhancer.output_rate)
-            decoded = meter.listen(clock.during("decode", recording.blocks()))
-            blocks = clock.during("enhance", meter.listen_to_answer(enhance(decoded, enhancer)))
+            known.enhancer = enhancer
+            decoded = clock.during("decode", recording.blocks())
+            if random.random() < self._quality_share:
+                known.meter = QualityMeter(enhancer.rate, enhancer.channels, enhancer.output_rate)
+                enhanced = known.meter.listen_to_answer(enhance(known.meter.listen(decoded), enhancer))
+            else:
+                enhanced = enhance(decoded, enhancer)
+            blocks = clock.during("enhance", enhanced)
             if streamed:
                 answer = question.keep_streamed(file_name, _streamed(recording, enhancer, blocks, format, held))
             else:

@@ -95,7 +95,8 @@ def test_an_error_in_the_middle_breaks_the_connection_off(gunicorn: Server):
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         post(gunicorn.url, spoiled(25.0), "stream=true")
     said = gunicorn.log[log:]
-    assert "its streamed answer breaks off: The audio holds a value that is no finite number" in said
+    assert "a streamed answer breaks off" in said
+    assert "The audio holds a value that is no finite number" in said
     assert "Traceback" not in said
     assert post(gunicorn.url, SHORT).status_code == 200
 
