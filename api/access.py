@@ -16,12 +16,14 @@ from api.specification.operations import OPEN_TAGS, OPERATIONS
 
 KEY_HEADER = "X-API-Key"
 # What a page of another origin may send and read beyond what browsers always allow (Fetch standard).
-SENT_HEADERS = ("Authorization", "Content-Type", KEY_HEADER, "X-Request-Id")
+SENT_HEADERS = ("Authorization", "Cache-Control", "Content-Type", "If-None-Match", KEY_HEADER, "X-Request-Id")
 SHOWN_HEADERS = (
     "Content-Disposition",
+    "ETag",
     "Retry-After",
     "Server-Timing",
     "WWW-Authenticate",
+    "X-Cache",
     "X-Clipped-Samples",
     "X-Gain-Db",
     "X-Model",
