@@ -16,7 +16,15 @@ from api.specification.operations import OPEN_TAGS, OPERATIONS
 
 KEY_HEADER = "X-API-Key"
 # What a page of another origin may send and read beyond what browsers always allow (Fetch standard).
-SENT_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", KEY_HEADER, "X-Request-Id")
+SENT_HEADERS = (
+    "Authorization",
+    "Cache-Control",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    KEY_HEADER,
+    "X-Request-Id",
+)
 SHOWN_HEADERS = (
     "Content-Disposition",
     "Content-Range",

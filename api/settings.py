@@ -18,6 +18,7 @@ from api.canary import Canary, canary
 from inference.precision import PRECISIONS
 
 PREFIX = "HUSH_"
+OF_THE_CLIENT = ("HUSH_API_KEY",)  # may be in the environment of somebody who uses the service and runs one
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 ADDRESS = r"unix:/.+|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}"
 
@@ -320,7 +321,9 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Parses the `HUSH_*` variables; raises `SettingsError` with every problem found."""
-        given = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+        given = {
+            name: value for name, value in environment.items() if name.startswith(PREFIX) and name not in OF_THE_CLIENT
+        }
         values: dict[str, Any] = {}
         problems: list[str] = []
         for item in fields(cls):

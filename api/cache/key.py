@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
@@ -30,13 +31,13 @@ def content_digest(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def answer_key(build: str, model: ModelInfo, variant: Variant, authorization: str, content: str) -> str:
+def answer_key(build: str, model: ModelInfo, variant: Variant, credentials: Sequence[str], content: str) -> str:
     """The key of an answer, 64 hexadecimal digits.
 
-    `build` stands for code and number format. `authorization` is the request's header: a client that presents another
-    key (or none) never gets a hit from what this one has sent, so nobody can find out whether somebody else has sent a
-    recording. The header itself is not recoverable from the key.
+    `build` stands for code and number format. `credentials` are what the request shows to be let in: who shows
+    others (or none) never gets a hit from what this one has sent, so nobody can find out whether somebody else has sent
+    a recording. They cannot be recovered from the key.
     """
     parts = [build, model.key, model.version, model.sha256, model.hyperparameters, asdict(variant)]
-    text = json.dumps([*parts, authorization, content], sort_keys=True)
+    text = json.dumps([*parts, list(credentials), content], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -22,6 +22,8 @@ from inference.store import ModelInfo
 
 HIT, MISS, BYPASS = "hit", "miss", "bypass"
 
+CREDENTIALS = ("Authorization", "X-API-Key")
+
 Counted = Callable[[str], None]
 
 
@@ -66,8 +68,8 @@ class ResultCache:
             self._counted(BYPASS)
             return Unasked(BYPASS)
         upload = uploaded_audio(cast(HushRequest, request))
-        authorization = request.headers.get("Authorization", "")
-        key = answer_key(self._build, model, variant, authorization, content_digest(upload))
+        credentials = [request.headers.get(name, "") for name in CREDENTIALS]
+        key = answer_key(self._build, model, variant, credentials, content_digest(upload))
         found = None if wish.no_cache else self._store.find(key)
         outcome = BYPASS if wish.no_cache else MISS if found is None else HIT
         self._counted(outcome)

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 
+from inference.drift import load_reference, reference_file
 from inference.enhancer import Enhancer, enhance
 from inference.errors import HushError, StoreError
 from inference.samples import Samples
@@ -32,9 +33,17 @@ def fault(folder: Path, info: ModelInfo) -> str | None:
         model = load_model(folder, info, torch.float32)
         if info.weights is not None:
             check_example(model, folder / example_name(info.key))
+        check_reference(folder, info)
     except StoreError as error:
         return str(error)
     return None
+
+
+def check_reference(folder: Path, info: ModelInfo) -> None:
+    """Raises `StoreError` where there is a drift reference that cannot be read or belongs to another version."""
+    file = reference_file(folder, info.key)
+    if file.exists() and (version := load_reference(file).version) != info.version:
+        raise StoreError(f"{file} is of version {version!r}, model {info.key!r} is {info.version!r}")
 
 
 def check_example(model: Model, path: Path) -> None:

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 
+from inference.drift import reference_file
 from inference.errors import StoreError
 from inference.models.check import example_name, fault
 from inference.models.index import editing, settle
@@ -54,7 +55,7 @@ def add(package: Path, folder: Path) -> ModelInfo:
 
 def _entry(files: Files) -> tuple[ModelInfo, dict[str, Any]]:
     """The one entry of the package, with every value checked that `parse_entry` takes on trust."""
-    entries = _json(files.get(INDEX))
+    entries = _json(files.get(INDEX), INDEX)
     if not isinstance(entries, dict) or len(entries) != 1:
         raise StoreError(f"{INDEX} of a package must be an object with one model")
     ((key, entry),) = entries.items()
@@ -78,9 +79,9 @@ def _entry(files: Files) -> tuple[ModelInfo, dict[str, Any]]:
     return info, {**entry, "labels": []}
 
 
-def _json(content: bytes | None) -> Any:
+def _json(content: bytes | None, name: str) -> Any:
     if content is None:
-        raise StoreError(f"the package has no {INDEX}")
+        raise StoreError(f"the package has no {name}")
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no JSON")
@@ -88,7 +89,7 @@ def _json(content: bytes | None) -> Any:
     try:
         return json.loads(content, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise StoreError(f"{INDEX} of the package is not JSON: {error}") from error
+        raise StoreError(f"{name} of the package is not JSON: {error}") from error
 
 
 def _is_modest(value: Any) -> bool:
@@ -103,7 +104,10 @@ def _check_files(files: Files, info: ModelInfo) -> None:
     wanted = {INDEX, card} | ({f"{info.key}.safetensors", example_name(info.key)} if info.weights else set())
     if missing := sorted(wanted - set(files)):
         raise StoreError(f"model {info.key!r}: the package lacks {', '.join(missing)}")
-    if extra := sorted(set(files) - wanted):
+    reference = reference_file(Path(), info.key).name
+    if reference in files:
+        _json(files[reference], reference)
+    if extra := sorted(set(files) - wanted - {reference}):
         raise StoreError(f"model {info.key!r}: the package holds what does not belong to it: {', '.join(extra)}")
     try:
         text = files[card].decode("utf-8")

@@ -4,6 +4,7 @@
     KEY.safetensors             its weights
     KEY.example.safetensors     an input, and what the network made of it
     KEY.md                      the model card
+    KEY.reference.json          what drift is measured against, where there is one
 
 A package is a folder or a tar file, and may come from anywhere: names, kinds and sizes are checked before anything is
 read. What the files hold is the business of intake.py.
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from inference.errors import StoreError
 
-MOST_FILES = 4
+MOST_FILES = 5
 LARGEST_TEXT = 2**20  # bytes
 LARGEST_TENSORS = 2**28
 

@@ -78,6 +78,7 @@ def test_the_same_recording_gets_the_same_answer(cached: FlaskClient):
         ("", OTHER, {}),
         ("", AUDIO, {"Accept": "audio/flac"}),
         ("", AUDIO, {"Authorization": "Bearer another"}),
+        ("", AUDIO, {"X-API-Key": "another"}),
     ],
 )
 def test_what_differs_is_a_miss(cached: FlaskClient, query: str, audio: bytes, headers: dict[str, str]):

@@ -1,14 +1,17 @@
 """The share of the requests that another model answers."""
 
+from pathlib import Path
+
 import pytest
 import requests
 
-from api.canary import Canary, ModelChoice
+from api.canary import Canary, ModelChoice, check_canary
 from api.settings import Settings, SettingsError
 from inference.errors import StoreError
-from inference.store import ModelStore
+from inference.store import ModelStore, load_store
 from tests.api.conftest import Make
 from tests.api.recordings import encoded, noise
+from tests.inference.model_packages import as_store, package
 
 AUDIO = encoded(noise(0.1))
 IDS = [f"request-{number}" for number in range(4000)]
@@ -63,3 +66,12 @@ def test_requests_that_name_no_model_meet_it_by_their_id(make_client: Make):
 def test_without_the_setting_nothing_changes(server: str):
     answer = requests.post(f"{server}/predict", data=AUDIO, headers={"Content-Type": "audio/wav"}, timeout=30)
     assert answer.headers["X-Model"] == "recurrent"
+
+
+def test_a_folder_without_the_canary_is_not_taken_over(tmp_path: Path):
+    """What a reload asks of the folder before anything changes."""
+    older, newer = package("older", seed=2), package("newer", seed=3)
+    canary = Canary("newer", 0.5)
+    check_canary(canary, load_store(as_store(tmp_path / "both", older, newer)))
+    with pytest.raises(StoreError, match="HUSH_CANARY"):
+        check_canary(canary, load_store(as_store(tmp_path / "one", older)))

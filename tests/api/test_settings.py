@@ -83,6 +83,10 @@ BAD = {
 }
 
 
+def test_the_key_of_a_client_is_no_setting():
+    assert Settings.from_environment({"HUSH_API_KEY": "secret"}) == Settings()
+
+
 def test_every_setting_is_parsed():
     settings = Settings.from_environment({**GOOD, "PATH": "/bin", "HUSHED": "not ours"})
     assert settings.models_dir == Path("/")

@@ -21,6 +21,7 @@ from tests.inference.model_packages import (
     package,
     with_weights,
 )
+from tests.servers import ROOT
 
 GOOD, OLDER = package(), package("older", seed=2)
 
@@ -53,6 +54,12 @@ def test_a_package_is_taken_in_without_a_label(models: Path, tmp_path: Path, for
     assert not [path for path in models.iterdir() if path.name.startswith(".")]
 
 
+def test_a_drift_reference_comes_along(models: Path, tmp_path: Path) -> None:
+    files = {**GOOD, "newer.reference.json": reference("0.3.0")}
+    assert run(models, "add", as_folder(files, tmp_path / "p")) == 0
+    assert (models / "newer.reference.json").read_bytes() == files["newer.reference.json"]
+
+
 def entry(**changes: Any) -> dict[str, bytes]:
     return package(**changes)
 
@@ -70,6 +77,11 @@ def reshaped() -> bytes:
 def example_of(**changes: Any) -> dict[str, bytes]:
     pair = load(GOOD["newer.example.safetensors"])
     return {**GOOD, "newer.example.safetensors": save({**pair, **changes})}
+
+
+def reference(version: str) -> bytes:
+    stored = json.loads((ROOT / "models" / "recurrent.reference.json").read_text())
+    return json.dumps({**stored, "version": version}).encode()
 
 
 EXAMPLE = load(GOOD["newer.example.safetensors"])
@@ -107,7 +119,10 @@ REFUSED: dict[str, tuple[dict[str, bytes], str]] = {
     "example of another length": (example_of(input=EXAMPLE["input"][:, :-8].contiguous()), "one shape"),
     "example with NaN": (example_of(output=EXAMPLE["output"] * float("nan")), "not finite"),
     "example with more": (example_of(other=EXAMPLE["input"].clone()), "must hold"),
-    "a stranger's file": ({**GOOD, "older.safetensors": b"x"}, "one too many"),
+    "reference that is none": ({**GOOD, "newer.reference.json": b"{}"}, "is no reference"),
+    "reference without end": ({**GOOD, "newer.reference.json": b"[" * 100_000}, "not JSON"),
+    "reference of another version": ({**GOOD, "newer.reference.json": reference("9.9.9")}, "is of version"),
+    "a stranger's file": ({**GOOD, "older.safetensors": b"x"}, "does not belong"),
     "a hidden file": ({**without("newer.md"), ".profile": b"x"}, "no name"),
 }
 

@@ -100,7 +100,7 @@ def test_promotion_and_rollback_under_load_lose_nothing(served: Served) -> None:
         assert memory.pss < 0.8 * memory.rss  # the models that were loaded anew are shared as well
     assert {status for status, _ in load.answers} == {200}
     assert {model for _, model in load.answers} == {"older", "newer"}
-    assert served.server.log.count("hush: models loaded again") == 2
+    assert served.server.log.count("models loaded again") == 2
 
 
 def test_a_model_that_was_added_is_served_after_a_reload(served: Served, tmp_path: Path) -> None:
@@ -120,7 +120,8 @@ def test_a_damaged_folder_leaves_what_is_served(served: Served) -> None:
         reload(served.server)
     finally:
         weights.write_bytes(good)
-    assert "the models stay as they were: model 'older'" in served.server.log
+    assert "the models stay as they were" in served.server.log
+    assert "model 'older'" in served.server.log
     answer = requests.post(f"{served.front.url}/predict", files={"audio_file": SHORT}, timeout=30)
     assert (answer.status_code, answer.headers["X-Model"]) == (200, "older")
 
