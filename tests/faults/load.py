@@ -4,7 +4,7 @@ import http.client
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -73,8 +73,11 @@ def load(port: int, clients: int = 4, host: str = "127.0.0.1", path: str = PATH)
 
 def memory(server: Server) -> float:
     """MiB of master and workers together, shared pages counted once (PSS)."""
-    master = psutil.Process(server.process.pid)
-    return sum(process.memory_full_info().pss for process in (master, *master.children())) / 2**20
+    master, total = psutil.Process(server.process.pid), 0
+    for process in (master, *master.children()):
+        with suppress(psutil.NoSuchProcess):  # a worker that is just being replaced
+            total += process.memory_full_info().pss
+    return total / 2**20
 
 
 def open_files(server: Server) -> int:
