@@ -56,6 +56,12 @@ test-cloud: $(VENV)-cloud/.done ## Everything about image and stack: moto, a rea
 test-containers: $(VENV)-cloud/.done ## Build the container images with buildah and run them (root; minutes)
 	$(VENV)-cloud/bin/python -m pytest -m '' tests/containers $(PYTEST_ARGS)
 
+.PHONY: test-faults
+test-faults: $(VENV)/.dev ## Everything that breaks, for real and at length, and the table of it (root for some; 40 minutes)
+	@mkdir -p .run && rm -f .run/faults.jsonl
+	HUSH_FAULTS_REPORT=$(CURDIR)/.run/faults.jsonl $(BIN)/python -m pytest -m 'not cloud_long' --timeout 1800 tests/faults $(PYTEST_ARGS)
+	$(BIN)/python -m tests.faults.report .run/faults.jsonl
+
 .PHONY: coverage
 coverage: $(VENV)/.dev ## All tests, with the line coverage of api and inference, server processes included
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)

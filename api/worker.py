@@ -14,6 +14,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from api import problems
 from api.errors import USED_UP
+from api.held_head import HeldHead
 from api.memory import Trimmer
 from api.security_headers import SECURITY_HEADERS
 
@@ -37,8 +38,9 @@ class _Page:
 class ProblemWorker(ThreadWorker):  # type: ignore[misc]
     """Threads for requests; problem documents for what gunicorn refuses; no more memory than is in use.
 
-    Two faults that gunicorn does not outlive: a client that sends its headers a byte at a time keeps a thread for as
-    long as it likes, and a connection that cannot be accepted for want of a descriptor ends the worker with all others.
+    Three faults that gunicorn does not outlive: a worker killed between head and body of an answer (api/held_head.py),
+    a client that sends its headers a byte at a time and keeps a thread for as long as it likes, and a connection that
+    cannot be accepted for want of a descriptor, which ends the worker with all others.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,9 +72,14 @@ class ProblemWorker(ThreadWorker):  # type: ignore[misc]
             self._heads.pop(conn, None)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """The headers are there."""
+        """The headers are there; the answer's own are held for the beginning of its body."""
         self._heads.pop(conn, None)
-        return super().handle_request(req, conn)
+        plain, conn.sock = conn.sock, HeldHead(conn.sock)
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            held, conn.sock = conn.sock, plain
+            held.flush()
 
     def murder_pending(self) -> None:
         """Called each second: connections whose headers take too long get no more of a thread's time."""

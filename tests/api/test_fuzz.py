@@ -79,7 +79,7 @@ MUTATIONS: tuple[Mutation, ...] = (flip, flip_header, flip_header, cut, drop, in
 def mutated(data: bytes, dice: random.Random) -> bytes:
     result = bytearray(data)
     for _ in range(dice.randint(1, 3)):
-        if result:
+        if len(result) > 1:
             dice.choice(MUTATIONS)(result, dice)
     return bytes(result)
 
