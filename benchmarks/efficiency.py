@@ -12,7 +12,6 @@ send) and everything that sharing the cores costs.
 
 import argparse
 import io
-import json
 import os
 import runpy
 import statistics
@@ -28,6 +27,7 @@ import numpy as np
 import psutil
 import soundfile
 import torch
+from matplotlib.axes import Axes
 from tqdm import tqdm
 
 from api.responses import encode
@@ -36,6 +36,7 @@ from api.spool import Spooler
 from api.timing import StageClock
 from benchmarks.load import in_form, prepared, saturate
 from benchmarks.machine import description
+from benchmarks.results import parser, write
 from inference.audio import FORMATS, AudioReader
 from inference.enhancer import Enhancer, enhance
 from inference.store import load_store
@@ -157,19 +158,24 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def draw(rows: list[dict[str, Any]], axes: Axes) -> None:
+    """The ratio of each row."""
+    names = [f"{row['clip_s']:g} s\n{row['body']}" for row in rows]
+    bars = axes.bar(names, [row["ratio"] for row in rows])
+    axes.bar_label(bars, fmt="%.2f")
+    axes.set(ylabel="share that is the pipeline", title="CPU time, in-process against served", ylim=(0, 1.1))
+
+
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="production", help="key or label (default: production)")
-    parser.add_argument("--clips", type=float, nargs="+", default=[5, 30], metavar="S", help="lengths in seconds")
-    parser.add_argument("--bodies", nargs="+", default=["bare", "multipart"], choices=["bare", "multipart"])
-    parser.add_argument("--rounds", type=int, default=4, help="pairs of measurements for each row (default: 4)")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement (default: 5)")
-    parser.add_argument("--connections", type=int, default=2, help="for each worker (default: 2)")
-    parser.add_argument(
-        "--output", type=Path, default=Path("runs/efficiency.json"), help="the JSON (default: %(default)s)"
-    )
-    return parser.parse_args()
+    found = parser(__doc__)
+    found.add_argument("--model", default="production", help="key or label (default: production)")
+    found.add_argument("--clips", type=float, nargs="+", default=[5, 30], metavar="S", help="lengths in seconds")
+    found.add_argument("--bodies", nargs="+", default=["bare", "multipart"], choices=["bare", "multipart"])
+    found.add_argument("--rounds", type=int, default=4, help="pairs of measurements for each row (default: 4)")
+    found.add_argument("--seconds", type=float, default=5.0, help="of each measurement (default: 5)")
+    found.add_argument("--connections", type=int, default=2, help="for each worker (default: 2)")
+    return found.parse_args()
 
 
 def main() -> None:
@@ -185,10 +191,7 @@ def main() -> None:
     ):
         rows = [measure(server, options, clip, form) for clip, form in tqdm(cases, unit="row")]
     print(table(rows))
-    report = {"benchmark": "efficiency", "model": options.model, "machine": machine, "rows": rows}
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(f"written: {options.output}")
+    write(options, "efficiency", machine, {"model": options.model, "rows": rows}, lambda axes: draw(rows, axes))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The same pipeline behind other servers, each written as its own documentation shows."""
