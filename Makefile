@@ -50,6 +50,10 @@ test: $(VENV)/.dev ## Install what the tests need and run all of them (PYTEST_AR
 test-cloud: $(VENV)-cloud/.done ## Everything about image and stack: moto, a real bake, a fleet of three (root; 25 minutes)
 	$(VENV)-cloud/bin/python -m pytest -m '' tests/cloud $(PYTEST_ARGS)
 
+.PHONY: test-load
+test-load: $(VENV)/.dev ## Every plan of jmeter/ for real, briefly, against nginx and gunicorn (Java; 5 minutes)
+	$(BIN)/python -m pytest -m '' tests/jmeter $(PYTEST_ARGS)
+
 .PHONY: coverage
 coverage: $(VENV)/.dev ## All tests, with the line coverage of api and inference, server processes included
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
@@ -69,6 +73,21 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import boundaries
 format: $(VENV)/.dev ## Let ruff put the code in order
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+# ---- Load tests (jmeter/README.md) -----------------------------------------------------------------------------------
+
+# The plan, and its properties by their names in capitals, on the command line only: an environment may have a HOST, too.
+# `path` is not among them, as PATH is taken; an API key is taken from KEY, also of the environment.
+PLAN ?= smoke
+LOAD_ARGS ?=
+LOAD_NAMES = HOST PORT SCHEME MODEL FORMAT RECORDINGS TIMEOUT_MS CACHED LATENCY_FACTOR ROWS BURST LIMITS \
+	ARRIVALS RAMP DURATION INCREASE STEPS PEAK WARM_UP DRAIN SEED
+LOAD_GIVEN = $(foreach name,$(LOAD_NAMES),$(if $(filter command,$(origin $(name))), \
+	--$(shell echo $(name) | tr A-Z_ a-z-)='$($(name))'))
+
+.PHONY: load
+load: $(VENV)/.run ## Run a JMeter plan, with report and verdict (PLAN=smoke, HOST=, PORT= ..., LOAD_ARGS=--help)
+	@$(BIN)/python -m jmeter $(PLAN) $(LOAD_GIVEN) $(LOAD_ARGS)
 
 # ---- Making ----------------------------------------------------------------------------------------------------------
 
