@@ -15,15 +15,20 @@ from tests.servers import ROOT
 FOLDER = ROOT / "jmeter"
 README = (FOLDER / "README.md").read_text()
 CALLS = re.compile(r"\$\{__P\(([^,()]+),([^()]*)\)\}")
+# `smoke` sends the first; the others are for services that have what they ask for.
+ASKED = [name for name in ("smoke.csv", "jobs.csv", "keys.csv") if (FOLDER / name).exists()]
 # Kinds of problems that no row meets: the burst does, a client of a service in order cannot, nginx answers before it.
-OUT_OF_REACH = {"overloaded", "not-ready", "body-too-large"}
-# Nothing that is asked through a balancer: paths that nginx keeps inside, and jobs, which have no row yet.
-INSIDE = re.compile(r"/(metrics|jobs)\b")
+OUT_OF_REACH = {"overloaded", "not-ready", "body-too-large", "jobs-full"}
+INSIDE = re.compile(r"/metrics\b")  # nginx shows it to nobody outside
 
 
 def rows(name: str) -> list[dict[str, str]]:
     with (FOLDER / name).open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def every_row() -> list[dict[str, str]]:
+    return [row for name in ASKED for row in rows(name)]
 
 
 @pytest.fixture(params=PLANS)
@@ -95,20 +100,21 @@ def test_every_column_is_documented() -> None:
     assert [name for name in plans.COLUMNS.split(",") if f"`{name}`" not in columns] == []
 
 
-@pytest.mark.parametrize("name", ["smoke.csv", "load.csv", "burst.csv", "warm_up.csv"])
+@pytest.mark.parametrize("name", [*ASKED, "load.csv", "burst.csv", "warm_up.csv"])
 def test_rows_are_whole(name: str) -> None:
     lines = list(csv.reader((FOLDER / name).read_text().splitlines()))
     assert lines[0] == plans.COLUMNS.split(",")
     assert [line for line in lines if len(line) != len(lines[0])] == []
 
 
-def test_rows_of_smoke_have_names_of_their_own() -> None:
-    labels = [row["label"] for row in rows("smoke.csv")]
+@pytest.mark.parametrize("name", ASKED)
+def test_rows_asked_in_turn_have_names_of_their_own(name: str) -> None:
+    labels = [row["label"] for row in rows(name)]
     assert len(set(labels)) == len(labels)
 
 
 def test_smoke_asks_for_every_endpoint() -> None:
-    asked = [f"{row['method'].lower()} {row['call'].partition('?')[0]}" for row in rows("smoke.csv")]
+    asked = [f"{row['method'].lower()} {row['call'].partition('?')[0]}" for row in every_row()]
     wanted = [f"{method} {path}" for method, path in OPERATIONS if not INSIDE.match(path)]
     shapes = {operation: re.compile(re.sub(r"\{\w+\}", "[^/]+", operation)) for operation in wanted}
     assert [name for name, shape in shapes.items() if not any(map(shape.fullmatch, asked))] == []
@@ -117,10 +123,10 @@ def test_smoke_asks_for_every_endpoint() -> None:
 def test_smoke_meets_every_documented_error() -> None:
     lines = re.findall(r"^\| .* \| (\d{3}) \| (.*) \|$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
     known = set(re.findall(r"`([a-z-]+)`", " ".join(kind for _, kind in lines)))
-    met = {row["contains"] for row in rows("smoke.csv")}
+    met = {row["contains"] for row in every_row()}
     assert len(known) > 15
     assert known - met - OUT_OF_REACH == set()
-    assert {status for status, _ in lines} - {row["status"] for row in rows("smoke.csv")} <= {"500", "503", "429"}
+    assert {status for status, _ in lines} - {row["status"] for row in every_row()} <= {"500", "503", "429"}
 
 
 def test_load_is_a_mixture() -> None:

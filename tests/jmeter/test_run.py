@@ -8,6 +8,8 @@ from tests.jmeter.runs import Run, Target, rows, run
 from tests.nginx.gateway import free_port
 from tests.servers import ROOT
 
+pytestmark = pytest.mark.timeout(400)
+
 UPLOAD = {"method": "POST", "call": "/predict", "file": "short_mono.wav", "type": "audio/wav", "content": "audio/wav"}
 # Each row expects something that the answer is not, and what must be said about it.
 DISAPPOINTED = {
