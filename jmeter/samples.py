@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+UNREADY = "wrong: JMeter was ready after"  # what the warm-up says of itself when it took too long
 REPEATED = (" (limited)", " (not yet)")  # ends of labels of requests that were sent again, see scripts/check.groovy
 KINDS = ("good", "refused", "late", "wrong")
 
@@ -28,14 +29,15 @@ class Sample:
 
 
 def read(files: Iterable[Path]) -> list[Sample]:
-    """The samples of all files in the order of their beginnings, without warm-up and repeated requests."""
+    """The samples of all files in the order of their beginnings, without repeated requests and a warm-up in time."""
     return sorted((sample for file in files for sample in _of_file(file)), key=lambda sample: sample.start_ms)
 
 
 def _of_file(file: Path) -> Iterator[Sample]:
     with file.open(newline="", encoding="utf-8") as opened:
         for row in csv.DictReader(opened):
-            if row["stage"] != "warm-up" and not row["label"].endswith(REPEATED):
+            judged = row["stage"] != "warm-up" or row["failureMessage"].startswith(UNREADY)
+            if judged and not row["label"].endswith(REPEATED):
                 yield _sample(row)
 
 

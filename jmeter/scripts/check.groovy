@@ -28,6 +28,7 @@ if (status ==~ /[45]\d\d/) {
     if (type != 'application/problem+json') wrong << "$status as $type"
     if (!(body =~ /"status": ?$status\b/)) wrong << "$status, and its document says otherwise"
     if (!header('x-request-id') || !body.contains(header('x-request-id'))) wrong << "$status without its request id"
+    if (status == '401' && !header('www-authenticate')) wrong << '401 without WWW-Authenticate'
     if (status in ['429', '503'] && !(header('retry-after') ==~ /\d+/)) wrong << "$status without Retry-After"
 }
 if (status in ['429', '503'] && !wrong) props.put('hush.seen.' + status, 'yes')
@@ -63,10 +64,15 @@ if (status == expected[0]) {
     }
     if (vars.get('contains') && !body.contains(vars.get('contains'))) wrong << 'no ' + vars.get('contains') + ' in the body'
     if (vars.get('keep')) {
-        def (name, pattern) = vars.get('keep').split('=', 2)
+        def (name, pattern) = new org.apache.jmeter.engine.util.CompoundVariable(vars.get('keep')).execute().split('=', 2)
         def found = (headers + '\n' + body) =~ pattern
         if (found) vars.put(name, found[0][1]) else wrong << "nothing like $pattern in the answer"
     }
+}
+// Arrivals that are due while JMeter is not ready come all at once: such a run measures nothing.
+def ready = (System.currentTimeMillis() - (vars.get('TESTSTART.MS') as long)) / 1000
+if (vars.get('label') == 'warm-up' && vars.get('warm_up') && ready > (vars.get('warm_up') as double)) {
+    wrong << 'JMeter was ready after ' + ready + ' s, raise warm_up'
 }
 def within = vars.get('within_ms') ? (vars.get('within_ms') as double) * (vars.get('latency_factor') as double) : 0
 def late = within && !wrong && prev.time > within

@@ -1,4 +1,5 @@
 // Before each request: what the row of the CSV file asks for, and the stage of the plan this is.
+import org.apache.jmeter.engine.util.CompoundVariable
 import org.apache.jmeter.protocol.http.control.Header
 import org.apache.jmeter.protocol.http.control.HeaderManager
 
@@ -6,7 +7,7 @@ vars.put('upload', vars.get('file') ? vars.get('recordings') + '/' + vars.get('f
 
 def headers = new HeaderManager()
 if (vars.get('key') && !vars.get('headers').contains('X-API-Key:')) headers.add(new Header('X-API-Key', vars.get('key')))
-vars.get('headers').split(/\|/).findAll { it }.each {
+new CompoundVariable(vars.get('headers')).execute().split(/\|/).findAll { it }.each {
     def (name, value) = it.split(':', 2)
     headers.add(new Header(name.trim(), value.trim()))
 }

@@ -13,7 +13,7 @@ from tests.servers import Server
 
 pytestmark = [pytest.mark.load_long, pytest.mark.timeout(400)]
 
-QUICK = ["--warm-up", "20", "--drain", "20", "--seed", "7"]
+QUICK = ["--warm-up", "45", "--drain", "20", "--seed", "7"]
 ONE_A_SECOND = ["--arrivals", "1", "--duration", "8"]
 # Everything is fine that is not wrong: how fast this machine is just now is not what is tested.
 LENIENT = "wrong_percent = at most 0\n"
@@ -45,6 +45,13 @@ def test_load(service: Target, easy: list[str], tmp_path: Path) -> None:
     assert (tmp_path / "run" / "report" / "index.html").exists()
     assert set(stages(found.folder)) <= {"ramp", "steady"}
     assert 3 <= stages(found.folder)["steady"] <= 20  # eight expected, from a Poisson process
+
+
+def test_a_run_that_began_too_early_is_no_measurement(service: Target, easy: list[str], tmp_path: Path) -> None:
+    early = ["--warm-up", "0", "--drain", "5", "--ramp", "1", "--arrivals", "1", "--duration", "3"]
+    found = run("load", service, tmp_path / "run", *early, *easy)
+    assert found.status == 1
+    assert "raise warm_up" in found.printed
 
 
 def test_stress(service: Target, easy: list[str], tmp_path: Path) -> None:

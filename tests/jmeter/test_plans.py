@@ -18,7 +18,7 @@ CALLS = re.compile(r"\$\{__P\(([^,()]+),([^()]*)\)\}")
 # `smoke` sends the first; the others are for services that have what they ask for.
 ASKED = [name for name in ("smoke.csv", "jobs.csv", "keys.csv") if (FOLDER / name).exists()]
 # Kinds of problems that no row meets: the burst does, a client of a service in order cannot, nginx answers before it.
-OUT_OF_REACH = {"overloaded", "not-ready", "body-too-large", "jobs-full"}
+OUT_OF_REACH = {"overloaded", "not-ready", "body-too-large", "jobs-full", "key-disabled"}
 INSIDE = re.compile(r"/metrics\b")  # nginx shows it to nobody outside
 
 
