@@ -62,6 +62,10 @@ test-faults: $(VENV)/.dev ## Everything that breaks, for real and at length, and
 	HUSH_FAULTS_REPORT=$(CURDIR)/.run/faults.jsonl $(BIN)/python -m pytest -m 'not cloud_long' --timeout 1800 tests/faults $(PYTEST_ARGS)
 	$(BIN)/python -m tests.faults.report .run/faults.jsonl
 
+.PHONY: test-load
+test-load: $(VENV)/.dev ## Every plan of jmeter/ for real, briefly, against nginx and gunicorn (Java; 5 minutes)
+	$(BIN)/python -m pytest -m '' tests/jmeter $(PYTEST_ARGS)
+
 .PHONY: coverage
 coverage: $(VENV)/.dev ## All tests, with the line coverage of api and inference, server processes included
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
@@ -86,6 +90,21 @@ audit: $(VENV)/.dev ## Look the pinned packages up among known holes (needs the 
 format: $(VENV)/.dev ## Let ruff put the code in order
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+# ---- Load tests (jmeter/README.md) -----------------------------------------------------------------------------------
+
+# The plan, and its properties by their names in capitals, on the command line only: an environment may have a HOST, too.
+# `path` is not among them, as PATH is taken; an API key is taken from KEY, also of the environment.
+PLAN ?= smoke
+LOAD_ARGS ?=
+LOAD_NAMES = HOST PORT SCHEME MODEL FORMAT RECORDINGS TIMEOUT_MS CACHED LATENCY_FACTOR ROWS BURST LIMITS \
+	ARRIVALS RAMP DURATION INCREASE STEPS PEAK WARM_UP DRAIN SEED
+LOAD_GIVEN = $(foreach name,$(LOAD_NAMES),$(if $(filter command,$(origin $(name))), \
+	--$(shell echo $(name) | tr A-Z_ a-z-)='$($(name))'))
+
+.PHONY: load
+load: $(VENV)/.run ## Run a JMeter plan, with report and verdict (PLAN=smoke, HOST=, PORT= ..., LOAD_ARGS=--help)
+	@$(BIN)/python -m jmeter $(PLAN) $(LOAD_GIVEN) $(LOAD_ARGS)
 
 # ---- Making ----------------------------------------------------------------------------------------------------------
 
