@@ -77,3 +77,14 @@ def test_answers_without_or_with_body_on_one_connection(gunicorn: Server, method
     connection.request("GET", "/", headers={"If-None-Match": etag})
     assert connection.getresponse().status in (200, 304)
     connection.close()
+
+
+def test_the_go_ahead_is_not_held(gunicorn: Server):
+    """A client that asks with `Expect: 100-continue` sends its body only after the interim answer."""
+    recording = encoded(noise(0.5))
+    head = "POST /predict?model=lsa HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n"
+    with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=60) as client:
+        client.sendall(f"{head}Content-Length: {len(recording)}\r\n\r\n".encode())
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(recording)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
