@@ -63,7 +63,7 @@ test-faults: $(VENV)/.dev ## Everything that breaks, for real and at length, and
 	$(BIN)/python -m tests.faults.report .run/faults.jsonl
 
 .PHONY: test-load
-test-load: $(VENV)/.dev ## Every plan of jmeter/ for real, briefly, against nginx and gunicorn (Java; 5 minutes)
+test-load: $(VENV)/.dev ## Every plan of jmeter/ for real, briefly, against nginx and gunicorn (Java; 8 minutes)
 	$(BIN)/python -m pytest -m '' tests/jmeter $(PYTEST_ARGS)
 
 .PHONY: coverage
