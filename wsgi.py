@@ -82,9 +82,12 @@ def start_worker(models: ModelStore, device: str, keys: KeyRing | None) -> None:
 
 
 def _metrics_folder() -> Path | None:
-    """Where the processes count, as prometheus-client is told; None where nobody forks."""
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    return Path(folder) if folder else None
+    """Where the processes count, as gunicorn_conf.py named it for this one; None where nobody forks.
+
+    A program that a worker starts inherits the variable; it must not make the folder anew.
+    """
+    folder = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""))
+    return folder if f"-{os.getpid()}-" in folder.name else None
 
 
 app = build()

@@ -45,6 +45,7 @@ def test_quiet_recordings_raise_the_index_and_the_report_says_so(tmp_path: Path,
         start_gunicorn(tmp_path, HUSH_MODELS_DIR=str(models), HUSH_ACCESS_LOG="true", HUSH_QUALITY_SHARE="1") as server,
         requests.Session() as session,
     ):
+        session.headers["X-Request-Id"] = "from-the-gateway"
 
         def post(level: float) -> None:
             audio = voice_like(level)
@@ -63,6 +64,12 @@ def test_quiet_recordings_raise_the_index_and_the_report_says_so(tmp_path: Path,
         assert session.post(f"{server.url}/predict?token=geheim", data=b"x", headers=WAV, timeout=30).status_code == 400
         log = server.log
     assert "geheim" not in log  # no query value is logged
+    first = next(json.loads(text) for text in log.splitlines() if '"/predict"' in text)
+    assert first["request_id"] == "from-the-gateway"
+    assert (first["status"], first["model"], first["bytes"], first["audio_seconds"]) == (200, "lsa", 3244, 0.1)
+    assert set(first["stages"]) == {"parse", "queue", "decode", "enhance", "encode"}
+    assert sum(first["stages"].values()) <= first["seconds"]
+    assert set(first["features"]) == set(FEATURES)
     packed = tmp_path / "hush.log.2.gz"
     packed.write_bytes(gzip.compress(log.encode()))
     again = tmp_path / "reference.json"
