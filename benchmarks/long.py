@@ -100,7 +100,8 @@ def measure(minutes: float) -> dict[str, Any]:
     ):
         write_recording(file, 0.5)
         post(server.port, file)  # whatever is made at the first use
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
         write_recording(file, minutes)
         memory, before = Memory(server.workers()[0]), cpu_seconds(server)
         upload, first, done, count = post(server.port, file)

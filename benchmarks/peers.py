@@ -131,7 +131,11 @@ def served_by_peer(name: str, folder: Path, workers: int) -> Iterator[Running]:
             start_new_session=True,
         )
         try:
-            _wait(process, port, peer.health)
+            try:
+                _wait(process, port, peer.health)
+            except Unavailable as error:
+                log.seek(0)
+                raise Unavailable(f"{error}: {log.read()[-500:].decode(errors='replace').strip()}") from error
             yield Running(port, peer.health, psutil.Process(process.pid), version_of(python, name))
         finally:
             _end(process)

@@ -7,8 +7,7 @@ import sys
 from typing import Any
 
 import litserve
-from fastapi import Response
-from starlette.datastructures import UploadFile
+from fastapi import Request, Response
 
 from benchmarks.peer_servers.pipeline import enhanced, load
 
@@ -20,9 +19,11 @@ class Denoiser(litserve.LitAPI):  # type: ignore[misc]
         """Loads the model."""
         self.model = load()
 
-    def decode_request(self, request: dict[str, UploadFile]) -> bytes:
+    def decode_request(self, request: Request) -> bytes:
         """The bytes of the file in the form."""
-        return request["audio_file"].file.read()
+        form: Any = request  # LitServe has parsed it by then
+        recording: bytes = form["audio_file"].file.read()
+        return recording
 
     def predict(self, recording: bytes) -> bytes:
         """Computes; a worker does one request at a time."""
