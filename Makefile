@@ -50,6 +50,10 @@ test: $(VENV)/.dev ## Install what the tests need and run all of them (PYTEST_AR
 test-cloud: $(VENV)-cloud/.done ## Everything about image and stack: moto, a real bake, a fleet of three (root; 25 minutes)
 	$(VENV)-cloud/bin/python -m pytest -m '' tests/cloud $(PYTEST_ARGS)
 
+.PHONY: test-containers
+test-containers: $(VENV)-cloud/.done ## Build the container images with buildah and run them (root; minutes)
+	$(VENV)-cloud/bin/python -m pytest -m '' tests/containers $(PYTEST_ARGS)
+
 .PHONY: coverage
 coverage: $(VENV)/.dev ## All tests, with the line coverage of api and inference, server processes included
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
