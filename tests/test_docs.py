@@ -25,7 +25,10 @@ def test_every_target_has_a_line_of_help() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_targets_that_are_named_exist(document: Path) -> None:
-    named = set(re.findall(r"(?:^ {4}|^\$ |`)make ([a-z][a-z-]*)", document.read_text(), re.MULTILINE))
+    text = document.read_text()
+    named = set(re.findall(r"(?:^ {4}|^\$ |`)make ([a-z][a-z-]*)", text, re.MULTILINE))
+    for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        named |= set(re.findall(r"^make ([a-z][a-z-]*)", block, re.MULTILINE))
     assert named - TARGETS == set()
 
 
