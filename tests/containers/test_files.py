@@ -43,17 +43,28 @@ def imported(folder: Path, seen: set[str]) -> None:
                     imported(ROOT / name if (ROOT / name).is_dir() else ROOT / f"{name}.py", seen)
 
 
-def test_what_the_service_imports_is_in_the_image() -> None:
-    needed = {"wsgi", "gunicorn_conf"}
-    imported(ROOT / "wsgi.py", needed)
-    imported(ROOT / "gunicorn_conf.py", needed)
-    copied = {
-        word.removesuffix(".py")
-        for line in re.findall(r"^COPY (?!--)(.+)$", FINAL, re.MULTILINE)
-        for word in line.split()
-    }
-    assert {"api", "inference"} <= needed
-    assert needed - copied == set()
+@pytest.fixture(scope="module")
+def needed() -> set[str]:
+    """Top-level names of the project that a running service imports."""
+    found = {"wsgi", "gunicorn_conf"}
+    for name in ("wsgi.py", "gunicorn_conf.py"):
+        imported(ROOT / name, found)
+    assert {"api", "inference"} <= found
+    return found
+
+
+def test_what_the_service_imports_is_in_the_image(needed: set[str]) -> None:
+    lines = re.findall(r"^COPY (?!--)(.+)$", FINAL, re.MULTILINE)
+    assert needed - {word.removesuffix(".py") for line in lines for word in line.split()} == set()
+
+
+def test_what_the_service_imports_is_in_the_machine_image(needed: set[str]) -> None:
+    """packer/bake names what it archives."""
+    archived = re.search(
+        r"archive --format.*?\n\n|archive --format[^\n]*\\\n([^\n]*)\n", (ROOT / "packer" / "bake").read_text()
+    )
+    assert archived
+    assert needed - {word.removesuffix(".py") for word in archived[0].split()} == set()
 
 
 def is_left_out(path: str) -> bool:
