@@ -123,3 +123,13 @@ def test_neither_image_runs_as_root() -> None:
 def test_the_images_have_the_pins_of_the_machine_image() -> None:
     assert "packer/requirements.lock" in DOCKERFILE
     assert "--require-hashes" in DOCKERFILE
+
+
+def test_variables_of_compose_are_documented_and_used() -> None:
+    """Each `${NAME` of compose.yaml is in the table of docs/containers.md, each GATEWAY_ variable in the script."""
+    documented = (ROOT / "docs" / "containers.md").read_text()
+    asked = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE))
+    assert {name for name in asked if f"`{name}`" not in documented} == set()
+    script = (ROOT / "containers" / "gateway").read_text()
+    given = set(re.findall(r"^\s+(GATEWAY_[A-Z_]+):", COMPOSE, re.MULTILINE))
+    assert given - set(re.findall(r"\$\{(GATEWAY_[A-Z_]+)", script)) == set()
