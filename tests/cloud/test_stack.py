@@ -15,7 +15,7 @@ import pytest
 from tests.cloud.aws import REGION, Cloud, start_cloud
 from tests.cloud.terraform_cli import Terraform, install
 
-pytestmark = [pytest.mark.cloud_long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cloud_long, pytest.mark.timeout(2400)]
 
 OLD, NEW = "a" * 40, "b" * 40
 
