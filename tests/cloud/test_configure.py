@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,12 +75,18 @@ def test_nginx_takes_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def refuses_before_allow(issue: dict[str, Any]) -> bool:
+    """Whether gixy fears an answer that comes before `allow` and `deny`, and that answer is 403 (/metrics)."""
+    answers = re.findall(r"return ([^;]+);", issue["config"])
+    return bool(issue["plugin"] == "return_bypasses_allow_deny" and set(answers) == {"403"})
+
+
 def test_gixy_finds_nothing(tmp_path: Path) -> None:
     gixy = cloud_tool("gixy")
     assert configure(tmp_path, {"trusted_networks": ["10.80.0.0/16"], "client_rate": 60}).returncode == 0
     configuration = tmp_path / "made" / "nginx" / "nginx.conf"
     found = json.loads(run(gixy, "--format", "json", str(configuration)).stdout or "[]")
-    assert found == []
+    assert [issue for issue in found if not refuses_before_allow(issue)] == []
     # And would find something.
     text = configuration.read_text()
     configuration.write_text(text.replace("proxy_set_header Host $host;", "proxy_set_header Host $http_host;"))
