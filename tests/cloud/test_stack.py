@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cloud.aws import REGION, Cloud, start_cloud
 from tests.cloud.terraform_cli import Terraform, install
@@ -128,14 +129,25 @@ def check_balancer(cloud: Cloud, *, internal: bool) -> None:
         assert {"Key": "deregistration_delay.timeout_seconds", "Value": "150"} in answer
 
 
-def check_launch_template(cloud: Cloud) -> None:
+def launch_template(cloud: Cloud) -> dict[str, Any]:
+    """What instances of blue are started with."""
     ec2 = cloud.client("ec2")
     versions = ec2.describe_launch_template_versions(LaunchTemplateName="hush-blue", Versions=["$Latest"])
-    data = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    data: dict[str, Any] = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    return data
+
+
+def user_data(cloud: Cloud) -> str:
+    """What an instance of blue reads at its first boot."""
+    return base64.b64decode(launch_template(cloud)["UserData"]).decode()
+
+
+def check_launch_template(cloud: Cloud) -> None:
+    data = launch_template(cloud)
     assert data["MetadataOptions"]["HttpTokens"] == "required"
     assert data["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
     assert "KeyName" not in data
-    assert base64.b64decode(data["UserData"]).startswith(b"#cloud-config\n")
+    assert user_data(cloud).startswith("#cloud-config\n")
 
 
 def check_closed(cloud: Cloud) -> None:
@@ -212,6 +224,20 @@ def check_jobs(cloud: Cloud) -> None:
     assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     expiry = cloud.client("s3").get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"][0]
     assert expiry["Expiration"]["Days"] == 7
+    check_settings(cloud, bucket, redis["NodeGroups"][0]["PrimaryEndpoint"]["Address"])
+
+
+def check_settings(cloud: Cloud, bucket: str, redis: str) -> None:
+    """Instances are told where jobs are, beside the operator's own settings, and gunicorn gets a network."""
+    text = user_data(cloud)
+    assert "hush-network.conf" in text
+    file = yaml.safe_load(text)["write_files"][0]
+    assert json.loads(file["content"])["settings"] == {
+        "HUSH_REDIS_URL": f"rediss://{redis}:6379",
+        "HUSH_JOBS_BUCKET": bucket,
+        "HUSH_JOBS_REGION": REGION,
+        "HUSH_MAX_SECONDS": "7200",
+    }
 
 
 def weights(cloud: Cloud) -> dict[str, int]:
