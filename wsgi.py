@@ -10,12 +10,13 @@ from flask import Flask
 
 from api.app import create_app
 from api.canary import check_canary
+from api.environment import SettingsError
 from api.gauges import Gauges
 from api.keys import KeyRing
 from api.log import configure, logger
 from api.metrics import Metrics
 from api.references import load_references
-from api.settings import Settings, SettingsError
+from api.settings import Settings
 from inference.errors import StoreError
 from inference.noise import NoiseLibrary
 from inference.store import Model, ModelStore, load_store

@@ -18,8 +18,8 @@ import secrets
 import sys
 from pathlib import Path
 
+from api.environment import SettingsError
 from api.errors import KeyDisabled, KeyRequired
-from api.settings import SettingsError
 
 SECRET_BYTES = 32
 NAME = r"[a-z0-9][a-z0-9-]{0,63}"

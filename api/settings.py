@@ -9,34 +9,16 @@ because it runs before anything else may be imported; it leaves complaints about
 
 import os
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
-from api.allowed import Parser, decimal, file, folder, hosts, matching, one_of, origins, path, switch, whole
+from api.allowed import decimal, file, folder, hosts, matching, one_of, origins, path, switch, whole
 from api.canary import Canary, canary
+from api.environment import about, parsed, variable
 from inference.precision import PRECISIONS
 
-PREFIX = "HUSH_"
-OF_THE_CLIENT = ("HUSH_API_KEY",)  # may be in the environment of somebody who uses the service and runs one
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 ADDRESS = r"unix:/.+|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}"
-
-
-class SettingsError(Exception):
-    """The environment does not describe a service that can start; `problems` has one sentence for each reason."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(problems))
-
-
-def about(
-    allowed: tuple[Parser, str], says: str, *, unit: str = "", shown: str = "", server: bool = False
-) -> dict[str, Any]:
-    """What is known of a setting: parser, words for the docs (`shown` where the default is not a constant)."""
-    parse, words = allowed
-    return {"parse": parse, "allowed": words, "says": says, "unit": unit, "shown": shown, "server": server}
 
 
 def cores() -> int:
@@ -134,6 +116,7 @@ class Settings:
             matching(r"(rediss?|unix)://\S+", "redis://, rediss:// or unix://"),
             "Redis of the jobs' states and queue and of the cache, in place of files, for what all instances share.",
             shown="none",
+            secret=True,
         ),
     )
     long_seconds: float = field(
@@ -247,7 +230,10 @@ class Settings:
     webhook_secret: str | None = field(
         default=None,
         metadata=about(
-            matching(r"\S{16,}", "16 characters or more"), "Signs webhooks; without it none are taken.", shown="none"
+            matching(r"\S{16,}", "16 characters or more"),
+            "Signs webhooks; without it none are taken.",
+            shown="none",
+            secret=True,
         ),
     )
     webhook_hosts: tuple[str, ...] = field(
@@ -321,28 +307,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Parses the `HUSH_*` variables; raises `SettingsError` with every problem found."""
-        given = {
-            name: value for name, value in environment.items() if name.startswith(PREFIX) and name not in OF_THE_CLIENT
-        }
-        values: dict[str, Any] = {}
-        problems: list[str] = []
-        for item in fields(cls):
-            text = given.pop(variable(item), None)
-            if text is None:
-                continue
-            try:
-                values[item.name] = item.metadata["parse"](text)
-            except ValueError:
-                problems.append(f"{variable(item)} is {text!r}, allowed is {item.metadata['allowed']}")
-        problems += [f"{name} is no setting of this service" for name in sorted(given)]
-        if problems:
-            raise SettingsError(problems)
-        return cls(**values)
-
-
-def variable(item: "Field[Any]") -> str:
-    """The environment variable of a field."""
-    return PREFIX + item.name.upper()
+        return cls(**parsed(cls, environment))
 
 
 def table() -> str:

@@ -25,8 +25,8 @@ class Patience:
         if tried >= self.tries or (asked is not None and asked > self.longest_asked_s):
             return None
         if asked is not None:  # not earlier, and not all in the same instant
-            return asked + random.uniform(0.0, 0.1 * asked + 0.1)
-        return random.uniform(0.0, min(self.longest_s, self.first_s * 2.0 ** (tried - 1)))
+            return asked + random.uniform(0.0, 0.1 * asked + 0.1)  # nosec B311: no secret
+        return random.uniform(0.0, min(self.longest_s, self.first_s * 2.0 ** (tried - 1)))  # nosec B311
 
 
 def retry_after(text: str | None) -> float | None:

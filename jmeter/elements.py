@@ -5,8 +5,8 @@ files (bin/saveservice.properties, and what its window saves).
 """
 
 from pathlib import Path
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from xml.etree import ElementTree  # nosec B405: written here, never read
+from xml.etree.ElementTree import Element  # nosec B405
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 Branch = tuple[Element, list["Branch"]]

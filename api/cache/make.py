@@ -8,7 +8,8 @@ import torch
 from api.cache.folder import FolderStore
 from api.cache.question import Cache, Counted, NoCache, ResultCache, uncounted
 from api.cache.shared import RedisStore
-from api.settings import Settings, SettingsError
+from api.environment import SettingsError
+from api.settings import Settings
 
 
 def make_cache(settings: Settings, version: dict[str, Any], counted: Counted = uncounted) -> Cache:

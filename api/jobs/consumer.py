@@ -13,10 +13,11 @@ import threading
 import torch
 from huey.consumer import Consumer
 
+from api.environment import SettingsError
 from api.jobs.caretaker import Caretaker
 from api.jobs.places import Places, open_places
 from api.jobs.work import Worker
-from api.settings import Settings, SettingsError
+from api.settings import Settings
 from inference.errors import StoreError
 from inference.store import ModelStore, load_store
 

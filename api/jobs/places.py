@@ -7,11 +7,12 @@ from typing import Any
 
 from huey.api import RedisHuey, SqliteHuey
 
+from api.environment import SettingsError
 from api.jobs.queue import JobQueue, PlainSerializer
 from api.jobs.records import Records
 from api.jobs.sqlite import SqliteRecords
 from api.jobs.storage import Folder, Storage
-from api.settings import Settings, SettingsError
+from api.settings import Settings
 
 NAME = "hush-jobs"
 REDIS_SECONDS = 5.0  # longest silence of Redis; above the second for which huey waits for a message

@@ -7,9 +7,9 @@ from typing import Any
 from flask_restful import Resource
 
 from api import __version__
+from api.environment import SettingsError
 from api.errors import NotReady
 from api.readiness import Readiness
-from api.settings import SettingsError
 
 
 class Health(Resource):  # type: ignore[misc]

@@ -93,7 +93,7 @@ class Predict(Resource):  # type: ignore[misc]
             enhancer = _enhancer(recording.reader, model, options)
             known.enhancer = enhancer
             decoded = clock.during("decode", recording.blocks())
-            if random.random() < self._quality_share:
+            if random.random() < self._quality_share:  # nosec B311: a sample of the traffic, no secret
                 known.meter = QualityMeter(enhancer.rate, enhancer.channels, enhancer.output_rate)
                 enhanced = known.meter.listen_to_answer(enhance(known.meter.listen(decoded), enhancer))
             else:

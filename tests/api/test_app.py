@@ -14,7 +14,8 @@ from flask_restful import Resource
 
 from api import __version__
 from api.app import HushApi, create_app
-from api.settings import Settings, SettingsError
+from api.environment import SettingsError
+from api.settings import Settings
 from inference.noise import NoiseLibrary
 from inference.store import ModelStore
 from tests.api.conftest import Make

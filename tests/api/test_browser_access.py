@@ -3,8 +3,9 @@
 import pytest
 from flask.testing import FlaskClient
 
+from api.environment import SettingsError
 from api.security_headers import SECURITY_HEADERS
-from api.settings import Settings, SettingsError
+from api.settings import Settings
 from tests.api.conftest import Make
 from tests.api.recordings import encoded, noise
 

@@ -18,7 +18,8 @@ from api.cache.entry import Facts, Store
 from api.cache.folder import FolderStore
 from api.cache.key import Variant
 from api.cache.shared import RedisStore
-from api.settings import Settings, SettingsError
+from api.environment import SettingsError
+from api.settings import Settings
 from inference.store import ModelStore
 from tests.api.conftest import Make
 from tests.api.recordings import encoded, noise

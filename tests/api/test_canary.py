@@ -6,7 +6,8 @@ import pytest
 import requests
 
 from api.canary import Canary, ModelChoice, check_canary
-from api.settings import Settings, SettingsError
+from api.environment import SettingsError
+from api.settings import Settings
 from inference.errors import StoreError
 from inference.store import ModelStore, load_store
 from tests.api.conftest import Make

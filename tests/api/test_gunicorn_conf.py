@@ -7,7 +7,8 @@ from dataclasses import fields
 
 import pytest
 
-from api.settings import Settings, variable
+from api.environment import variable
+from api.settings import Settings
 from tests.servers import ROOT
 
 FILE = ROOT / "gunicorn_conf.py"

@@ -11,9 +11,9 @@ import requests
 from flask.testing import FlaskClient
 
 from api.access import open_endpoints
+from api.environment import SettingsError
 from api.errors import KeyDisabled, KeyRequired
 from api.keys import KeyRing, new
-from api.settings import SettingsError
 from api.specification.operations import OPERATIONS
 from tests.api.conftest import Make
 from tests.api.recordings import encoded, noise

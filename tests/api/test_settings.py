@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import Settings, SettingsError, table, variable
+from api.environment import SettingsError, variable
+from api.settings import Settings, table
 from tests.servers import ROOT, environment
 
 GOOD = {
@@ -62,6 +63,8 @@ GOOD = {
     "HUSH_MAX_REQUESTS_JITTER": "100",
     "HUSH_LOG_LEVEL": "debug",
 }
+SECRET = ("HUSH_REDIS_URL", "HUSH_WEBHOOK_SECRET")  # what is wrong with them is not repeated
+
 BAD = {
     "HUSH_MODELS_DIR": ("", "/nowhere", "/etc/passwd"),
     "HUSH_MAX_BODY_BYTES": ("", "1023", "2e9", "-1", " 4096", "1" * 5000),
@@ -113,7 +116,8 @@ def test_a_bad_value_is_named_with_what_is_allowed(name, value):
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({name: value})
     assert len(caught.value.problems) == 1
-    assert str(caught.value).startswith(f"{name} is {value!r}, allowed is ")
+    found = "not usable" if name in SECRET else repr(value)
+    assert str(caught.value).startswith(f"{name} is {found}, allowed is ")
 
 
 def test_all_problems_are_reported_at_once():

@@ -10,7 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.settings import Settings, SettingsError
+from api.environment import SettingsError
+from api.settings import Settings
 from inference.noise import NoiseLibrary
 from inference.store import ModelStore
 from tests.api.jobs.conftest import Bench
