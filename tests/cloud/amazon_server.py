@@ -12,7 +12,9 @@ from pathlib import Path
 from socketserver import TCPServer
 from urllib.parse import parse_qs
 
-ROLE = json.dumps({"AccessKeyId": "AKID", "SecretAccessKey": "secret", "Token": "session"})
+ROLE = json.dumps(
+    {"AccessKeyId": "AKID", "SecretAccessKey": "secret", "Token": "session", "Expiration": "2099-01-01T00:00:00Z"}
+)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.cloud.bakery import Image
 from tests.cloud.machines import Machine, wait_for
-from tests.cloud.programs import program, run
+from tests.cloud.programs import cloud_tool, program, run
 
 NETWORK = "10.98.0"
 BALANCER = f"{NETWORK}.1"
@@ -120,14 +121,32 @@ class Fleet:
         script = str(HERE / "amazon_server.py")
         self.spawn(sys.executable, script, str(self.folder / "group"), f"{METADATA}:80", f"{BALANCER}:8081")
 
-    def launch(self, number: int) -> Machine:
-        """A new instance of the image with user data as the module fleet writes it; returns when it boots."""
+    def start_places_of_jobs(self) -> tuple[dict[str, str], str]:
+        """Redis and S3 with a bucket at the balancer's address; an instance's settings and environment for them."""
+        redis = ["--bind", BALANCER, "--protected-mode", "no", "--save", "", "--dir", str(self.folder)]
+        self.spawn(program("redis-server", "redis-server"), *redis)
+        python = str(Path(cloud_tool("moto_server")).parent / "python")
+        self.spawn(python, str(HERE / "moto_corrected.py"), "-H", BALANCER, "-p", "5000")
+        bucket = f"http://{BALANCER}:5000/hush-jobs"
+        make = self.inside("curl", "-sf", "-X", "PUT", bucket)
+        wait_for(lambda: run(*make).returncode == 0, 60, "the bucket")
+        settings = {"HUSH_REDIS_URL": f"redis://{BALANCER}:6379", "HUSH_JOBS_BUCKET": "hush-jobs"}
+        settings["HUSH_JOBS_REGION"] = "us-east-1"
+        return settings, f"AWS_ENDPOINT_URL_S3=http://{BALANCER}:5000\n"
+
+    def launch(self, number: int, settings: dict[str, str] | None = None, environment: str = "") -> Machine:
+        """A new instance of the image with user data as the module fleet writes it; returns when it boots.
+
+        `settings` are those of jobs, `environment` lines that the image would not have, such as moto's address.
+        """
         folder = self.folder / f"i{number}"
         machine = Machine(f"i{number}", folder, self.image.layers, namespace=self.plug_in(number))
         machine.mount()
         seed = "var/lib/cloud/seed/nocloud"
         machine.write(f"{seed}/meta-data", json.dumps({"instance-id": f"i-{number}", "local-hostname": f"i{number}"}))
-        machine.write(f"{seed}/user-data", user_data())
+        machine.write(f"{seed}/user-data", user_data(settings or {}))
+        with (machine.root / "etc/hush/hush.env").open("a") as file:
+            file.write(environment)
         # The namespace is configured from outside.
         machine.write("etc/cloud/cloud.cfg.d/99-network.cfg", "network: {config: disabled}\n")
         machine.boot()
@@ -171,7 +190,7 @@ class Fleet:
         return next(row[column] for row in rows if row[:2] == ["instances", f"i{number}"])
 
 
-def user_data() -> str:
+def user_data(jobs: dict[str, str]) -> str:
     """As terraform/modules/fleet writes it (its own test compares the members), for this network."""
     instance = {
         "trusted_networks": [f"{NETWORK}.0/24"],
@@ -182,7 +201,7 @@ def user_data() -> str:
         "body_limit_mb": 256,
         "drain_s": DRAIN_SECONDS,
         "log_group": "/hush",
-        "settings": {"HUSH_WORKERS": "2"},
+        "settings": {"HUSH_WORKERS": "2", **jobs},
         "model_labels": {"production": "recurrent"},
         "lifecycle": {
             "region": "eu-central-1",
@@ -194,7 +213,12 @@ def user_data() -> str:
         },
     }
     file = {"path": "/etc/hush/instance.json", "owner": "root:hush", "permissions": "0640"}
-    return "#cloud-config\n" + json.dumps({"write_files": [{**file, "content": json.dumps(instance)}]})
+    made: dict[str, Any] = {"write_files": [{**file, "content": json.dumps(instance)}]}
+    if jobs:
+        drop_in = "/run/systemd/system/hush.service.d/network.conf"
+        copy = ["install", "-D", "-m", "0644", "/opt/hush/app/packer/files/hush-network.conf", drop_in]
+        made["bootcmd"] = [copy, ["systemctl", "daemon-reload"]]
+    return "#cloud-config\n" + json.dumps(made)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.cloud.aws import Cloud, start_cloud
 from tests.cloud.bakery import Image, bake
 from tests.cloud.fleet import BALANCER, HERE, Fleet, start_fleet
 from tests.cloud.machines import need_machines, wait_for
-from tests.cloud.programs import ROOT, program
+from tests.cloud.programs import ROOT, program, run
 
 pytestmark = [pytest.mark.cloud_long, pytest.mark.timeout(1500)]
 
@@ -67,6 +67,8 @@ def test_nothing_of_the_bake_is_left(image: Image) -> None:
     assert [name for name in files if any(word in name for word in unwanted)] == []
     assert "etc/machine-id" not in files
     assert "opt/hush/version.json" in files
+    assert "etc/systemd/system/hush-jobs.service" in files
+    assert "opt/hush/app/packer/files/hush-network.conf" in files
 
 
 def test_an_instance_boots_serves_and_stops(fleet: Fleet) -> None:
@@ -87,12 +89,43 @@ def test_an_instance_boots_serves_and_stops(fleet: Fleet) -> None:
     print(f"termination: {fleet.terminate(OLD[0]):.1f} s")
 
 
+def test_an_instance_works_on_jobs(fleet: Fleet) -> None:
+    """Told of Redis and a bucket it takes a job and works on it; the rights on the bucket are those of its role."""
+    settings, environment = fleet.start_places_of_jobs()
+    machine = fleet.launch(OLD[0], settings, environment)
+    fleet.wait_in_service(OLD[0])
+    assert machine.inside("systemctl", "is-active", "hush-jobs").stdout == "active\n"
+
+    def ask(path: str, *options: str) -> str:
+        return run(*fleet.inside("curl", "-sS", "--max-time", "30", *options, f"http://{BALANCER}{path}")).stdout
+
+    recording = HERE.parent / "data" / "noisy.wav"
+    began = time.monotonic()
+    job = json.loads(ask("/jobs", "--data-binary", f"@{recording}", "-H", "Content-Type: audio/wav"))
+    assert "id" in job, job
+    path = f"/jobs/{job['id']}"
+    wait_for(lambda: json.loads(ask(path))["state"] in ("done", "failed"), 120, f"the end of {path}")
+    assert json.loads(ask(path))["state"] == "done", ask(path)
+    print(f"job: {time.monotonic() - began:.1f} s")
+    header = ask(f"{path}/audio", "-o", "/dev/null", "-w", "%{http_code} %{size_download}").split()
+    assert (header[0], int(header[1]) > 10_000) == ("200", True)
+    assert job["id"] in ask(":5000/hush-jobs?list-type=2"), "the recording is not in the bucket"
+
+
+def test_an_instance_without_a_place_for_jobs_has_none(fleet: Fleet) -> None:
+    """No consumer, and gunicorn has no network."""
+    machine = fleet.launch(OLD[0])
+    fleet.wait_in_service(OLD[0])
+    assert machine.inside("systemctl", "is-active", "hush-jobs").stdout == "inactive\n"
+    assert machine.inside("systemctl", "show", "-P", "PrivateNetwork", "hush").stdout == "yes\n"
+
+
 def test_wrong_user_data_is_never_in_service(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that the image does not have: hush-configure says so, nothing serves, the hook is not answered."""
     from tests.cloud import fleet as module
 
-    good = module.user_data()
-    monkeypatch.setattr(module, "user_data", lambda: good.replace("recurrent", "missing"))
+    good = module.user_data({})
+    monkeypatch.setattr(module, "user_data", lambda _: good.replace("recurrent", "missing"))
     machine = fleet.launch(OLD[0])
     wait_for(lambda: "running" in running(machine) or "degraded" in running(machine), 120, "end of the boot")
     journal = machine.inside("journalctl", "-u", "hush-configure", "--no-pager", "-o", "cat").stdout
