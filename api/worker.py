@@ -13,6 +13,7 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 from api import problems
+from api.body import read_exactly
 from api.errors import USED_UP
 from api.held_head import HeldHead
 from api.memory import Trimmer
@@ -74,6 +75,7 @@ class ProblemWorker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: Any) -> Any:
         """The headers are there; the answer's own are held for the beginning of its body."""
         self._heads.pop(conn, None)
+        read_exactly(req)
         plain, conn.sock = conn.sock, HeldHead(conn.sock)
         try:
             return super().handle_request(req, conn)

@@ -77,7 +77,7 @@ def measure(name: str, environment: dict[str, str], requests: list[bytes], count
             private.append(mean_of_workers(server, "uss"))
             proportional.append(mean_of_workers(server, "pss"))
         cpu = 1000 * (cpu_seconds(server) - spent) / served
-        time.sleep(2 * TRIM_SECONDS)
+        time.sleep(3 * TRIM_SECONDS)
         at_rest = {kind: round(mean_of_workers(server, kind), 1) for kind in ("uss", "pss")}
         master = psutil.Process(server.process.pid).memory_full_info().pss / MIB
     slope = np.polyfit(at[1:], private[1:], 1)[0]
