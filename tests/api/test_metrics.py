@@ -59,7 +59,9 @@ def test_names_follow_the_conventions_of_prometheus():
 
 
 def test_a_running_server_has_the_metrics_of_the_table_and_no_other(tmp_path: Path):
-    with start_gunicorn(tmp_path, HUSH_CACHE_BYTES="1000000", HUSH_CACHE_DIR=str(tmp_path)) as server:
+    with start_gunicorn(
+        tmp_path, HUSH_QUALITY_SHARE="1", HUSH_CACHE_BYTES="1000000", HUSH_CACHE_DIR=str(tmp_path)
+    ) as server:
         for audio in (SHORT, b"not audio"):
             predict(server, audio)
         families = list(text_string_to_metric_families(requests.get(f"{server.url}/metrics", timeout=10).text))
@@ -99,7 +101,7 @@ def test_every_request_is_counted_once_over_all_workers(tmp_path: Path):
         assert ended['hush_worker_exits_total{how="died"}'] == 0
         assert ended["hush_worker_starts_total"] >= 3 + replaced - 1
         folder = metrics_files(server)[0].parent
-    assert not folder.exists()  # the master has ended
+    wait_for(lambda: not folder.exists(), 10, "the end of the master")
 
 
 def complete(samples: dict[str, float]) -> dict[str, float]:

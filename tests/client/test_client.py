@@ -214,7 +214,12 @@ def test_ctrl_c_ends_the_waiting(recording: Path, tmp_path: Path):
     patient = Says(503, b"{}", {"Retry-After": "300"})
     with scripted({GET_MODELS: [Says(200, MODELS, JSON)], PREDICT: [patient]}) as server:
         command = [sys.executable, "-m", "client", str(recording), "--url", server.url, "--out", str(tmp_path / "o")]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        # A shell starts what runs in its background deaf to SIGINT, and the tests may be started so.
+        deaf = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        finally:
+            signal.signal(signal.SIGINT, deaf)
         wait_for(lambda: PREDICT in server.paths(), 30, "a request")
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
