@@ -1,6 +1,7 @@
 """The application inside the test process, where a whole server is not the point."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -38,13 +39,16 @@ def spooling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server,
 
 
 @pytest.fixture
-def make_client(models: ModelStore, noises: NoiseLibrary) -> Make:
+def make_client(models: ModelStore, noises: NoiseLibrary) -> Iterator[Make]:
     """A client of an application with the given settings; its TESTING flag is off, as in production."""
+    with ExitStack() as held:
 
-    def make(**settings: object) -> FlaskClient:
-        return create_app(Settings(**settings), models, noises).test_client()  # type: ignore[arg-type]
+        def make(**settings: object) -> FlaskClient:
+            app = create_app(Settings(**settings), models, noises)  # type: ignore[arg-type]
+            held.callback(app.extensions["admission"].close)
+            return app.test_client()
 
-    return make
+        yield make
 
 
 @pytest.fixture(scope="session")

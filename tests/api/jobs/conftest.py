@@ -1,6 +1,7 @@
 """Both places for states, with a Worker and a Caretaker in the test process where no process is the point."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,17 +82,20 @@ def states(request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture
 def make_bench(
     tmp_path: Path, models: ModelStore, noises: NoiseLibrary, states: dict[str, str]
-) -> Callable[..., Bench]:
+) -> Iterator[Callable[..., Bench]]:
     """A bench with further settings."""
+    with ExitStack() as held:
 
-    def make(**more: Any) -> Bench:
-        chosen: dict[str, Any] = {"jobs_dir": tmp_path / "jobs", **states, **more}
-        settings = Settings(**chosen)
-        places = open_places(settings)
-        assert places is not None
-        return Bench(create_app(settings, models, noises).test_client(), places, settings, models)
+        def make(**more: Any) -> Bench:
+            chosen: dict[str, Any] = {"jobs_dir": tmp_path / "jobs", **states, **more}
+            settings = Settings(**chosen)
+            places = open_places(settings)
+            assert places is not None
+            app = create_app(settings, models, noises)
+            held.callback(app.extensions["admission"].close)
+            return Bench(app.test_client(), places, settings, models)
 
-    return make
+        yield make
 
 
 @pytest.fixture
