@@ -180,8 +180,9 @@ def on_exit(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """In the master: the new worker gets a seat, under which its metrics are kept."""
+    """In the master: the new worker gets a seat, under which its metrics are kept, and will lose no signal."""
     server.app.wsgi().extensions["crew"].enlist(worker, server.WORKERS.values())
+    worker.hold_signals()
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
-from api import problems
+from api import fork_signals, problems
 from api.body import read_exactly
 from api.errors import USED_UP
 from api.held_head import HeldHead
@@ -39,15 +39,25 @@ class _Page:
 class ProblemWorker(ThreadWorker):  # type: ignore[misc]
     """Threads for requests; problem documents for what gunicorn refuses; no more memory than is in use.
 
-    Three faults that gunicorn does not outlive: a worker killed between head and body of an answer (api/held_head.py),
-    a client that sends its headers a byte at a time and keeps a thread for as long as it likes, and a connection that
-    cannot be accepted for want of a descriptor, which ends the worker with all others.
+    Four faults that gunicorn does not outlive: a worker told to stop before it has its own signal handlers
+    (api/fork_signals.py), one killed between head and body of an answer (api/held_head.py), a client that sends its
+    headers a byte at a time and keeps a thread for as long as it likes, and a connection that cannot be accepted for
+    want of a descriptor, which ends the worker with all others.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._heads: dict[Any, float] = {}  # connection whose headers are being read -> when that must be over
         self._trim = Trimmer()
+
+    def hold_signals(self) -> None:
+        """In the master, right before the fork."""
+        fork_signals.hold()
+
+    def init_signals(self) -> None:
+        """In the worker: its own handlers, and what was held for them."""
+        super().init_signals()
+        fork_signals.release()
 
     def notify(self) -> None:
         """Tells the master that the main loop runs, which it does at least once a second."""

@@ -62,7 +62,9 @@ def environment(**overrides: str) -> dict[str, str]:
 
 
 @contextmanager
-def start_gunicorn(folder: Path, *, app: str = "wsgi:app", **overrides: str) -> Iterator[Server]:
+def start_gunicorn(
+    folder: Path, *, app: str = "wsgi:app", settings: str = "gunicorn_conf.py", **overrides: str
+) -> Iterator[Server]:
     """gunicorn as `make run` starts it, with `overrides` (HUSH_NAME="value"); its log goes into `folder`.
 
     Yields once all workers are there and `/readyz` answers 200 (on a unix socket: without asking). Raises
@@ -72,7 +74,7 @@ def start_gunicorn(folder: Path, *, app: str = "wsgi:app", **overrides: str) -> 
     drain_file = log_file.with_suffix(".drain")
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "gunicorn_conf.py", app],
+            [sys.executable, "-m", "gunicorn", "-c", settings, app],
             cwd=ROOT,
             env=environment(HUSH_DRAIN_FILE=str(drain_file), **overrides),
             stdout=log,

@@ -130,6 +130,15 @@ def test_it_serves_on_a_unix_socket_and_stops_on_request(tmp_path: Path):
         assert "Traceback" not in server.log
 
 
+def test_a_worker_is_told_to_stop_before_it_can_listen(tmp_path: Path):
+    """gunicorn tells each worker once; one that lost the signal would be waited for until the graceful timeout."""
+    with start_gunicorn(tmp_path, settings="tests/api/slow_fork_conf.py") as server:
+        server.workers()[0].kill()
+        wait_for(lambda: server.log.count("Booting worker") == 3, 20, "a successor")
+        server.process.terminate()
+        assert server.process.wait(10) == 0
+
+
 def test_worker_environment_and_shared_memory(gunicorn: Server):
     """The workers are forked from a master that has everything loaded, with one thread for each numeric library."""
     worker = gunicorn.workers()[0]
