@@ -154,9 +154,8 @@ def load_model(directory: Path, info: ModelInfo, dtype: torch.dtype) -> Model:
         network = ARCHITECTURES[info.architecture].build(info.hyperparameters)
     except (TypeError, ValueError) as error:
         raise StoreError(f"model {info.key!r}: hyperparameters: {error}") from error
-    weights = {} if info.weights is None else _load_weights(directory / info.weights, info)
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(load_weights(directory, info))
     except RuntimeError as error:
         raise StoreError(f"model {info.key!r}: the weights do not fit the architecture: {error}") from error
     network.requires_grad_(False)
@@ -165,7 +164,11 @@ def load_model(directory: Path, info: ModelInfo, dtype: torch.dtype) -> Model:
     return Model(info, network)
 
 
-def _load_weights(path: Path, info: ModelInfo) -> dict[str, torch.Tensor]:
+def load_weights(directory: Path, info: ModelInfo) -> dict[str, torch.Tensor]:
+    """The weights of one model of `directory` as they are stored, none for one without; raises `StoreError`."""
+    if info.weights is None:
+        return {}
+    path = directory / info.weights
     try:
         data = path.read_bytes()
     except OSError as error:

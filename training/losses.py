@@ -1,11 +1,11 @@
 """What training minimises: compressed spectra close to the target's, plus a term for the waveform.
 
     0.7 * mean (|E|^c - |T|^c)^2  +  0.3 * mean |E^c - T^c|^2  +  0.08 * log10(error energy / target energy)
-    +  w * PESQ points lost
+    +  w * PESQ points lost  +  v * ESTOI lost
 
 with c = 0.3 and X^c = |X|^c e^{j arg X}. Estimate and target are first scaled by the level of the target, so loud and
-quiet recordings count alike. The last two terms are left out for items without speech; the last is described in
-`training.perceptual` and costs a tenth of a step, so a weight w of 0 leaves it out altogether.
+quiet recordings count alike. The last three terms are left out for items without speech; the last two are described
+in `training.perceptual` and `training.intelligibility` and cost a tenth of a step, so a weight of 0 leaves them out.
 
 Sources: Ephrat et al., "Looking to listen at the cocktail party", 2018 (power-law compression); Braun and Tashev,
 "Data augmentation and loss normalization for deep noise suppression", 2020 (normalised, complex and magnitude parts).
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from training.intelligibility import missed
 from training.perceptual import disturbance
 
 COMPRESSION = 0.3
@@ -29,12 +30,13 @@ BEST_RATIO = 1e-4  # error / target energy under which nothing more is gained: -
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Weights of the four terms."""
+    """Weights of the five terms."""
 
     magnitude: float = 0.7
     complex: float = 0.3
     waveform: float = 0.08
     perceptual: float = 0.0
+    intelligibility: float = 0.0
 
 
 class LossParts(NamedTuple):
@@ -45,6 +47,7 @@ class LossParts(NamedTuple):
     complex: Tensor
     waveform: Tensor
     perceptual: Tensor
+    intelligibility: Tensor
 
 
 def normalising_gain(clean: Tensor, noisy: Tensor) -> Tensor:
@@ -82,12 +85,14 @@ def enhancement_loss(
     voiced = (clean.square().mean(dim=-1).sqrt() > SILENT).float()
     waveform = _mean_of(error_ratio(estimate, clean), voiced)
     total = weights.magnitude * magnitude + weights.complex * difference + weights.waveform * waveform
-    perceptual = torch.zeros_like(total)
-    if weights.perceptual:
-        powers = (spectra.real.square() + spectra.imag.square() for spectra in (estimate_spectra, clean_spectra))
-        perceptual = _mean_of(disturbance(*(power * scale.square() for power in powers)), voiced)
-        total = total + weights.perceptual * perceptual
-    return LossParts(total, magnitude.detach(), difference.detach(), waveform.detach(), perceptual.detach())
+    parts = [magnitude, difference, waveform]
+    powers = [spectra.real.square() + spectra.imag.square() for spectra in (estimate_spectra, clean_spectra)]
+    heard, meant = (power * scale.square() for power in powers)
+    for weight, lost in ((weights.perceptual, disturbance), (weights.intelligibility, missed)):
+        part = _mean_of(lost(heard, meant), voiced) if weight else torch.zeros_like(total)
+        total = total + weight * part
+        parts.append(part)
+    return LossParts(total, *(part.detach() for part in parts))
 
 
 def _mean_of(values: Tensor, counted: Tensor) -> Tensor:

@@ -1,15 +1,18 @@
-"""Weights to start a training from: those of an earlier run, its recurrent network made wider where that is asked for.
+"""Weights to start a training from: a checkpoint's or a model's; a recurrent network may be made wider.
 
 Widening repeats units and shares out what they send on, so the wider network computes (up to its layer normalisation
 and the noise that tells the twins apart) what the narrow one did, and goes on learning from there.
 Source: Chen, Goodfellow and Shlens, "Net2Net: accelerating learning via knowledge transfer", 2016.
 """
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from inference.errors import StoreError
+from inference.store import load_weights, parse_entry, read_entries
 from training.checkpoint import Checkpoint, Weights
 
 HIDDEN_ROWS = (  # tensors whose first axis is the hidden units; PReLU has one slope for all
@@ -18,18 +21,42 @@ HIDDEN_ROWS = (  # tensors whose first axis is the hidden units; PReLU has one s
 TWIN_NOISE = 0.02  # of the deviation of a tensor: enough for twins to part, too little to hear
 
 
-def starting_weights(checkpoint: Checkpoint, architecture: str, hyperparameters: dict[str, Any]) -> Weights:
-    """The averaged weights of `checkpoint` for a network of these hyperparameters.
+class Origin(NamedTuple):
+    """A network that a training may start from."""
+
+    architecture: str
+    hyperparameters: dict[str, Any]
+    weights: Weights  # averaged ones of a checkpoint, float32
+
+
+def origin(start: str, models: Path) -> Origin:
+    """The checkpoint in the file `start`, or the model of that key in the folder `models`.
+
+    Raises StoreError where `start` is neither, or the model's files are not what hyperparams.json says.
+    """
+    if Path(start).is_file():
+        checkpoint = Checkpoint.load(Path(start))
+        return Origin(checkpoint.architecture, checkpoint.hyperparameters, checkpoint.averaged)
+    entries = read_entries(models)
+    if start not in entries:
+        raise StoreError(f"{start!r} is neither a file nor one of the models {', '.join(sorted(entries))} in {models}")
+    info = parse_entry(start, entries[start])
+    weights = {name: value.float() for name, value in load_weights(models, info).items()}
+    return Origin(info.architecture, info.hyperparameters, weights)
+
+
+def starting_weights(origin: Origin, architecture: str, hyperparameters: dict[str, Any]) -> Weights:
+    """The weights of `origin` for a network of these hyperparameters.
 
     Raises ValueError when they differ in more than a larger `hidden` of the recurrent network.
     """
-    if (checkpoint.architecture, checkpoint.hyperparameters) == (architecture, hyperparameters):
-        return checkpoint.averaged
-    old, new = checkpoint.hyperparameters.get("hidden", 0), hyperparameters.get("hidden", 0)
-    same = {**checkpoint.hyperparameters, "hidden": new} == hyperparameters
-    if architecture != "recurrent" or checkpoint.architecture != architecture or not same or old > new:
-        raise ValueError(f"the checkpoint is of {checkpoint.architecture} {checkpoint.hyperparameters}")
-    return widened(checkpoint.averaged, old, new)
+    if (origin.architecture, origin.hyperparameters) == (architecture, hyperparameters):
+        return origin.weights
+    old, new = origin.hyperparameters.get("hidden", 0), hyperparameters.get("hidden", 0)
+    same = {**origin.hyperparameters, "hidden": new} == hyperparameters
+    if architecture != "recurrent" or origin.architecture != architecture or not same or old > new:
+        raise ValueError(f"the start is a {origin.architecture} network with {origin.hyperparameters}")
+    return widened(origin.weights, old, new)
 
 
 def widened(weights: Weights, old: int, new: int) -> Weights:

@@ -15,7 +15,7 @@ from training.loader import Batches, Sources, batches_from
 from training.losses import LossWeights
 from training.mixtures import Pair, Recipe
 from training.schedule import Schedule
-from training.start import starting_weights
+from training.start import origin, starting_weights
 from training.trainer import Trainer, TrainerOptions
 from training.validation import validation_set
 
@@ -60,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter of the network")
     p.add_argument("--out", type=Path, required=True, help="folder of the run: last.pt, best.pt, log.jsonl")
     p.add_argument("--resume", action="store_true", help="continue from OUT/last.pt")
-    p.add_argument("--start", type=Path, metavar="FILE", help="checkpoint of an earlier run to take weights from")
+    p.add_argument("--start", metavar="FILE|KEY", help="checkpoint or model to take the weights of")
+    p.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="where --start finds a KEY")
     p.add_argument("--seed", type=int, default=1, help="of weights, rooms and mixtures")
     material = p.add_argument_group("material (folders are read recursively)")
     add_material(material)
@@ -108,6 +109,7 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--weight-decay", type=float, default=0.01, help="of AdamW")
     group.add_argument("--clip-norm", type=float, default=1.0, help="longest gradient")
     group.add_argument("--perceptual", type=float, default=0.06, help="weight of PESQ points lost in the loss")
+    group.add_argument("--intelligibility", type=float, default=0.08, help="weight of ESTOI lost in the loss")
     group.add_argument("--average-decay", type=float, default=0.999, help="of the averaged weights")
 
 
@@ -175,7 +177,8 @@ def build_trainer(options: argparse.Namespace) -> Trainer:
     )
     trainer = Trainer(options.architecture, hyperparameters, schedule, trainer_options(options))
     if options.start:
-        trainer.start(starting_weights(Checkpoint.load(options.start), options.architecture, hyperparameters))
+        begun = origin(options.start, options.models)
+        trainer.start(starting_weights(begun, options.architecture, hyperparameters))
     trainer.record = {name: _plain(value) for name, value in vars(options).items()}
     return trainer
 
@@ -189,7 +192,7 @@ def trainer_options(options: argparse.Namespace) -> TrainerOptions:
         weight_decay=options.weight_decay,
         clip_norm=options.clip_norm,
         average_decay=options.average_decay,
-        loss=LossWeights(perceptual=options.perceptual),
+        loss=LossWeights(perceptual=options.perceptual, intelligibility=options.intelligibility),
         log_every=options.log_every,
         validate_every=options.validate_every * 60,
         save_every=options.save_every * 60,
