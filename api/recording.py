@@ -42,6 +42,17 @@ class Recording:
             with self.clock.stage("queue"):
                 self.turn.between_blocks()
 
+    def count(self, limits: Limits) -> None:
+        """Finds out how long a recording is that does not say so, or raises AudioTooLong, before it is worked on.
+
+        Decoding costs some hundredths of enhancing, but of hours it is long work as well, and gives way like it.
+        """
+        for frames in self.clock.during("decode", self.reader.count()):
+            if self.reader.channels * frames > limits.long_seconds * self.reader.rate:
+                self.turn.become_long()
+            with self.clock.stage("queue"):
+                self.turn.between_blocks()
+
 
 @contextmanager
 def opened_recording(
@@ -50,14 +61,16 @@ def opened_recording(
     limits: Limits,
     *,
     streamed: bool = False,
+    whole: bool = False,
     received: BinaryIO | None = None,
 ) -> Iterator[Recording]:
     """Receives the upload of the current request, then holds a slot, and in it the opened recording.
 
     Receiving comes first, so that a slow client keeps a thread and never a slot; but who would be refused anyway is
     refused before the upload is stored and parsed. `received` is the upload where it is here already. With `streamed`
-    the recording may outlive the request, and the slot may be left while an answer is being sent. Raises what
-    receiving, admission and the decoder raise.
+    the recording may outlive the request, and the slot may be left while an answer is being sent. With `whole` the
+    caller decodes all of it before anything else: then it need not be counted first where it does not say how long it
+    is. Raises what receiving, admission and the decoder raise.
     """
     current = cast(HushRequest, request)
     with clock.stage("parse"):
@@ -76,9 +89,14 @@ def opened_recording(
                     max_samples=limits.max_samples,
                 )
             )
-        if streamed or _work(reader, current) > limits.long_seconds:
+        if streamed:
             turn.become_long()
-        yield Recording(reader, turn, clock)
+        recording = Recording(reader, turn, clock)
+        if not whole:
+            recording.count(limits)
+        if _work(reader, current) > limits.long_seconds:
+            turn.become_long()
+        yield recording
 
 
 def _received(admission: Admission, current: HushRequest) -> BinaryIO:

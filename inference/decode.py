@@ -47,7 +47,7 @@ class AudioReader:
 
     rate       sampling rate in Hz, 8,000 to 192,000
     channels   1 to `max_channels`
-    frames     how many the header promises, or None where it does not
+    frames     how many the header promises, or None where it does not, until `count` has found out
     subtype    soundfile's name of the sample format: PCM_16, PCM_24, FLOAT, VORBIS, MPEG_LAYER_III ...
     container  "wav", "flac", "ogg" or "mp3"
 
@@ -81,6 +81,22 @@ class AudioReader:
         except BaseException:
             self.close()
             raise
+
+    def count(self, seconds: float = BLOCK_SECONDS) -> Iterator[int]:
+        """Where the header does not say how long the recording is, and it may be longer than the limit: counts.
+
+        It is decoded once for that, and stands at its beginning again afterwards. Yields how many frames were counted
+        so far, after every block; raises what `blocks` raises. Otherwise there is nothing to do.
+        """
+        if self.frames is not None or self._found.most <= self._max_seconds * self.rate:
+            return
+        count = 0
+        for block in self.blocks(seconds):
+            count += len(block)
+            yield count
+        self._sound.close()
+        self._sound = _open(self._found)
+        self.frames = count
 
     def blocks(self, seconds: float = BLOCK_SECONDS) -> Iterator[Samples]:
         """The recording from its beginning, once, in arrays [frames, channels] of `seconds` (the last is shorter).

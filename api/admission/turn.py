@@ -40,7 +40,12 @@ class Turn:
             floor.locks.free(self._claim, place)
 
     def become_long(self) -> None:
-        """From now on the slot may be left and taken again, without a deadline; raises `Overloaded`."""
+        """From now on the slot may be left and taken again, without a deadline; raises `Overloaded`.
+
+        May be called again.
+        """
+        if self._pass is not None:
+            return
         floor = self._floor
         self._pass = floor.locks.take_any(self._claim, floor.passes)
         if self._pass is None:

@@ -49,7 +49,9 @@ class Pulse:
         self._last = time.monotonic()
 
     def during(self, reader: AudioReader, file: BinaryIO) -> Iterator[Samples]:
-        """The blocks of `reader`, with a beat after each."""
+        """The blocks of `reader`, with a beat after each; before them it counts them where that has to be."""
+        for _ in reader.count():
+            self.beat()
         count = 0
         for block in reader.blocks():
             yield block

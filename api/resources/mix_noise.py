@@ -48,7 +48,7 @@ class MixNoise(Resource):  # type: ignore[misc]
         format = wanted_format(options.format, request.accept_mimetypes)
         seed = secrets.randbits(SEED_BITS) if options.seed is None else options.seed
         clock = account().clock = StageClock()
-        with opened_recording(self._admission, clock, self._limits) as recording:
+        with opened_recording(self._admission, clock, self._limits, whole=True) as recording:
             reader = recording.reader
             mixture = self._mixture(recording, options, seed, clock)
             encoded = encode(

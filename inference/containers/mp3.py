@@ -13,6 +13,7 @@ from inference.errors import NotAudio, UnsupportedCodec
 
 FRAME_SAMPLES = 1152
 SLACK = 2 * FRAME_SAMPLES  # encoders differ in whether the frame of the header itself counts
+DENSEST = 24  # samples of a channel a byte: 576 in the 24 bytes of 8 kbit/s at 24 kHz, the most of all versions
 ENDLESS_FRAMES = 1 << 30  # 1.2e12 samples
 HAS_FRAME_COUNT = 1  # flag of the Xing header
 
@@ -46,7 +47,9 @@ def examine(file: Readable, length: int) -> Container:
         raise NotAudio(f"{length} bytes hold no MP3 frame")
     if _has_frame_count(head):
         return Container(name="mp3", stream=file, slack=SLACK)
-    return Container(name="mp3", stream=Splice(_endless_frame(head), file, 0), counted=False)
+    return Container(
+        name="mp3", stream=Splice(_endless_frame(head), file, 0), counted=False, most=float(length * DENSEST)
+    )
 
 
 def _has_frame_count(head: bytes) -> bool:

@@ -9,8 +9,8 @@ def header = { name -> headers.readLines().find { it.toLowerCase().startsWith(na
 def expected = vars.get('status').split(/\|/) as List
 def seconds = { (System.currentTimeMillis() - (vars.get('row_start') as long)) / 1000 }
 def wrong = []
+vars.put('done', vars.get('label'))  // now, so that a row on which this script fails is not sent for ever
 def finish = { word, messages ->
-    vars.put('done', vars.get('label'))
     prev.successful = true
     if (messages) {
         AssertionResult.failure = true
@@ -18,6 +18,7 @@ def finish = { word, messages ->
     }
 }
 def again = { why, pause ->
+    vars.put('done', '')
     prev.sampleLabel = vars.get('label') + ' (' + why + ')'
     prev.successful = true
     sleep(pause as long)
@@ -65,8 +66,10 @@ if (status == expected[0]) {
     if (vars.get('contains') && !body.contains(vars.get('contains'))) wrong << 'no ' + vars.get('contains') + ' in the body'
     if (vars.get('keep')) {
         def (name, pattern) = new org.apache.jmeter.engine.util.CompoundVariable(vars.get('keep')).execute().split('=', 2)
-        def found = (headers + '\n' + body) =~ pattern
-        if (found) vars.put(name, found[0][1]) else wrong << "nothing like $pattern in the answer"
+        def unknown = pattern =~ /\$\{(\w+)\}/
+        def found = unknown ? null : (headers + '\n' + body) =~ pattern
+        if (unknown) wrong << 'no row before has kept ' + unknown[0][1]
+        else if (found) vars.put(name, found[0][1]) else wrong << "nothing like $pattern in the answer"
     }
 }
 // Arrivals that are due while JMeter is not ready come all at once: such a run measures nothing.

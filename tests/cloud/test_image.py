@@ -10,14 +10,16 @@ import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cloud.aws import Cloud, start_cloud
 from tests.cloud.bakery import Image, bake
-from tests.cloud.fleet import BALANCER, HERE, Fleet, start_fleet
-from tests.cloud.machines import need_machines, wait_for
+from tests.cloud.fleet import BALANCER, HERE, NETWORK, Fleet, start_fleet
+from tests.cloud.machines import Machine, need_machines, wait_for
 from tests.cloud.programs import ROOT, program, run
+from tests.faults.report import note
 
 pytestmark = [pytest.mark.cloud_long, pytest.mark.timeout(1500)]
 
@@ -170,6 +172,70 @@ def second_of_speech(source: Path, target: Path) -> Path:
         part.setparams(whole.getparams())
         part.writeframes(whole.readframes(whole.getframerate()))
     return target
+
+
+def test_a_killed_master_comes_back(fleet: Fleet, tmp_path: Path) -> None:
+    """systemd starts another one; nginx answers 502 meanwhile, and the balancer waits for it."""
+    number = OLD[0]
+    machine = fleet.launch(number)
+    fleet.wait_in_service(number)
+    instance = f"http://{NETWORK}.{number}:8080"
+    stop, report = tmp_path / "stop", tmp_path / "report.json"
+    recording = second_of_speech(HERE.parent / "data" / "noisy.wav", tmp_path / "second.wav")
+    script = str(HERE / "client_load.py")
+    load = fleet.spawn(sys.executable, script, instance, str(recording), "2", str(stop), str(report))
+    wait_for(lambda: report.exists() and seen_by(report)["requests"] > 20, 60, "the load")
+    assert seen_by(report)["failures"] == []
+    before, workers = shown(machine, "MainPID"), set(worker_processes(machine))
+    gateway = shown(machine, "MainPID", "hush-nginx")
+
+    killed = time.time()
+    assert machine.inside("kill", "-KILL", before).returncode == 0
+    wait_for(lambda: shown(machine, "NRestarts") == "1", 30, "the restart")
+    again = time.time() - killed
+    wait_for(lambda: status(fleet, f"{instance}/readyz") == "200", 120, "readiness after it")
+    ready = time.time() - killed
+    wait_for(lambda: fleet.state(number) == "UP", 30, "the instance in the balancer")
+    served = seen_by(report)["requests"]
+    wait_for(lambda: seen_by(report)["requests"] > served + 50, 60, "answers after it")
+    stop.touch()
+    assert load.wait(90) == 0
+
+    seen = seen_by(report)
+    away = [float(failure.split()[0]) - killed for failure in seen["failures"]]
+    print(f"restarted after {again:.1f} s, ready after {ready:.1f} s; failures from {away[0]:.1f} to {away[-1]:.1f} s")
+    says = f"systemd; ready again after {ready:.0f} s, 502 with `Retry-After` meanwhile"
+    note("master killed on a booted machine", seen["requests"], len(away), seen["worst"], None, says)
+    assert {failure.split()[1] for failure in seen["failures"]} == {"502"}, seen["failures"][:3]
+    assert away[-1] <= ready + 1, "a request failed after the service was ready"
+    assert shown(machine, "ActiveState") == "active"
+    assert shown(machine, "MainPID") != before
+    assert shown(machine, "MainPID", "hush-nginx") == gateway, "nginx has been restarted as well"
+    assert len(set(worker_processes(machine)) - workers) == 2
+    assert not workers & set(worker_processes(machine)), "workers of the master that is gone"
+    said = machine.inside("journalctl", "-u", "hush", "--no-pager", "-o", "cat").stdout
+    assert "Main process exited, code=killed, status=9/KILL" in said
+
+
+def seen_by(report: Path) -> dict[str, Any]:
+    """What the clients have written down so far."""
+    seen: dict[str, Any] = json.loads(report.read_text())
+    return seen
+
+
+def shown(machine: Machine, name: str, unit: str = "hush") -> str:
+    """A property of a unit."""
+    return machine.inside("systemctl", "show", "-P", name, unit).stdout.strip()
+
+
+def worker_processes(machine: Machine) -> list[str]:
+    """The children of gunicorn's master, as the machine numbers them."""
+    return machine.inside("ps", "-o", "pid=", "--ppid", shown(machine, "MainPID")).stdout.split()
+
+
+def status(fleet: Fleet, url: str) -> str:
+    """Of the answer to a GET, 000 without one."""
+    return run(*fleet.inside("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", url)).stdout
 
 
 def test_a_rolling_replacement_loses_nothing(fleet: Fleet, tmp_path: Path) -> None:

@@ -80,9 +80,14 @@ def ogg_pages(data: bytes) -> list[bytes]:
     return pages
 
 
-def without_xing(mp3: bytes) -> bytes:
-    """The MP3 without the first frame, which counts the others (MPEG-2 layer III as libsndfile writes it at 16 kHz)."""
+def without_xing(mp3: bytes, rate: int = 16000) -> bytes:
+    """The MP3 without the first frame, which counts the others (MPEG-2, as libsndfile writes below 32 kHz)."""
     kbits = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)[mp3[2] >> 4]
-    first = 72 * kbits * 1000 // 16000 + (mp3[2] >> 1 & 1)
+    first = 72 * kbits * 1000 // rate + (mp3[2] >> 1 & 1)
     assert b"Xing" in mp3[:first] or b"Info" in mp3[:first]
     return mp3[first:]
+
+
+def without_total(flac: bytes) -> bytes:
+    """The FLAC with 0 for the number of its samples, as who writes into a pipe leaves it: unknown."""
+    return flac[:21] + bytes([flac[21] & 0xF0]) + bytes(4) + flac[26:]

@@ -16,10 +16,10 @@ FOLDER = ROOT / "jmeter"
 README = (FOLDER / "README.md").read_text()
 CALLS = re.compile(r"\$\{__P\(([^,()]+),([^()]*)\)\}")
 # `smoke` sends the first; the others are for services that have what they ask for.
-ASKED = [name for name in ("smoke.csv", "jobs.csv", "keys.csv") if (FOLDER / name).exists()]
-# Kinds of problems that no row meets: the burst does, nginx answers before it, the service has no cache, no jobs, or
-# has this key enabled; or it is out of order.
-OUT_OF_REACH = {"overloaded", "body-too-large", "nothing-new", "jobs-disabled", "key-disabled"}
+ASKED = [name for name in ("smoke.csv", "jobs.csv", "keys.csv", "cache.csv") if (FOLDER / name).exists()]
+# Kinds of problems that no row meets: the burst does, nginx answers before it, the service has no jobs, or has this key
+# enabled; or it is out of order.
+OUT_OF_REACH = {"overloaded", "body-too-large", "jobs-disabled", "key-disabled"}
 OUT_OF_REACH |= {"not-ready", "jobs-full", "jobs-unavailable", "out-of-room"}
 INSIDE = re.compile(r"/metrics\b")  # nginx shows it to nobody outside
 

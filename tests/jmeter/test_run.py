@@ -17,6 +17,8 @@ DISAPPOINTED = {
     "content": ({"content": "text/html"}, "wrong: content type application/json, expected text/html"),
     "contains": ({"contains": "no-such-thing"}, "wrong: no no-such-thing in the body"),
     "keep": ({"keep": "name=nothing(.)"}, "wrong: nothing like nothing(.) in the answer"),
+    "keep more": ({"keep": "name=(${missing})"}, "wrong: no row before has kept missing"),
+    "broken": ({"keep": "name=(["}, "Unclosed character class"),
     "late": ({"within_ms": "0.001"}, "late: "),
     "wav": ({**UPLOAD, "seconds": "4.01"}, "wrong: 4.0 s of audio, expected 4.01"),
     "flac": (
@@ -54,7 +56,7 @@ def test_a_wrong_answer_is_found(label: str, disappointed: Run) -> None:
 
 
 def test_a_limit_that_was_not_met_is_found(disappointed: Run) -> None:
-    assert "wrong: the burst met no 429" in disappointed.printed
+    assert "wrong: the burst met no 429" in [sample["responseMessage"] for sample in disappointed.samples]
 
 
 def test_wrong_answers_fail_the_run(disappointed: Run) -> None:

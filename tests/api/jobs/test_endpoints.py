@@ -17,6 +17,7 @@ from inference.store import ModelStore
 from tests.api.jobs.conftest import Bench
 from tests.api.recordings import FORM_TYPE, encoded, noise
 from tests.api.test_openapi import check
+from tests.inference.files import without_total
 
 SHORT = encoded(noise(1.0))
 OTHER = encoded(noise(1.0, seed=2))
@@ -212,6 +213,15 @@ def test_damage_in_the_middle_makes_the_job_fail(bench: Bench) -> None:
     assert (job["state"], job["problem"]["type"]) == ("failed", "urn:hush:problem:non-finite-audio")
     audio = bench.client.get(f"{path}/audio")
     assert (audio.status_code, audio.get_json()["problem"]["status"]) == (409, 400)
+
+
+def test_too_long_without_saying_so_makes_the_job_fail_before_it_is_enhanced(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(jobs_max_seconds=12.0)
+    path = bench.submit(without_total(encoded(noise(24.0), container="FLAC")))
+    bench.work(path)
+    job = bench.job(path)
+    assert (job["state"], job["progress"]) == ("failed", 0.0)
+    assert (job["problem"]["type"], job["problem"]["status"]) == ("urn:hush:problem:audio-too-long", 413)
 
 
 def test_forms(bench: Bench) -> None:
