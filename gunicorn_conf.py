@@ -59,7 +59,8 @@ def default_workers(cores: int, memory: int) -> int:
     return max(1, min(cores, (memory - MASTER_BYTES) // WORKER_BYTES))
 
 
-_slots = _number("SLOTS", available_cores())
+_cores = _number("CORES", available_cores())
+_slots = _number("SLOTS", 4 * available_cores())
 
 # The application: module and name.
 wsgi_app = "wsgi:app"
@@ -132,8 +133,9 @@ raw_env = [
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY=16",
     "LRU_CACHE_CAPACITY=1",  # 0 crashes
 ]
-if "HUSH_SLOTS" not in os.environ:
-    raw_env.append(f"HUSH_SLOTS={_slots}")  # knows of the control group's quota, which the application does not read
+# These know of the control group's quota, which the application does not read.
+_counted = {"HUSH_CORES": _cores, "HUSH_SLOTS": _slots}
+raw_env += [f"{name}={value}" for name, value in _counted.items() if name not in os.environ]
 
 # Where the workers count (api/metrics.py, which makes it): a folder of this master alone. The name stays the same when
 # this file is read again (SIGHUP), and differs for a second master (SIGUSR2) and in another container.

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from flask import Flask
 
-from api.app import create_app
+from api.admission import Admission
+from api.app import create_app, make_admission
 from api.canary import check_canary
 from api.environment import SettingsError
 from api.gauges import Gauges
@@ -31,24 +32,32 @@ def build() -> Flask:
         settings = Settings.from_environment(os.environ)
         configure(settings.log_level)
         torch.set_num_threads(1)  # before anything is computed: threads made before the fork would hang the workers
-        models = load_store(settings.models_dir, precision=settings.precision)
-        models.warm_up()
-        app = create_app(settings, models, NoiseLibrary(settings.noise_dir), Metrics(_metrics_folder()))
+        admission = make_admission(settings)
+        models = load_models(settings, admission)
+        metrics = Metrics(_metrics_folder())
+        app = create_app(settings, models, NoiseLibrary(settings.noise_dir), metrics, admission)
     except (SettingsError, StoreError) as error:
         sys.exit(f"hush: {error}")
     app.extensions["start_worker"] = partial(start_worker, models, settings.device, app.extensions.get("keys"))
-    app.extensions["reload_models"] = partial(reload_models, models, app.extensions["gauges"], settings)
+    app.extensions["reload_models"] = partial(reload_models, models, app.extensions["gauges"], settings, admission)
     return app
 
 
-def reload_models(models: ModelStore, gauges: Gauges, settings: Settings) -> None:
+def load_models(settings: Settings, admission: Admission) -> ModelStore:
+    """The models folder as it is now, warmed up; raises `StoreError`, and RuntimeError for an unusable answer."""
+    allowed = partial(admission.passes, settings.cores)
+    models = load_store(settings.models_dir, precision=settings.precision).in_batches(allowed, settings.batch)
+    models.warm_up()
+    return models
+
+
+def reload_models(models: ModelStore, gauges: Gauges, settings: Settings, admission: Admission) -> None:
     """What the master does when it is told to reload: the models folder as it is now, or all as it was.
 
     The workers forked afterwards share what is loaded here; those of before keep theirs until their last answer.
     """
     try:
-        fresh = load_store(settings.models_dir, precision=settings.precision)
-        fresh.warm_up()
+        fresh = load_models(settings, admission)
         check_canary(settings.canary, fresh)
         references = load_references(settings.models_dir, fresh)
     except (StoreError, RuntimeError) as error:

@@ -58,7 +58,23 @@ class HushApi(Api):  # type: ignore[misc]
         return super().make_response(data, *args, **kwargs)  # type: ignore[no-any-return]
 
 
-def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary, metrics: Metrics | None = None) -> Flask:
+def make_admission(settings: Settings) -> Admission:
+    """Who may compute, by the settings. Make it before the fork."""
+    return Admission(
+        slots=settings.slots,
+        queue_length=settings.queue_length,
+        timeout=settings.queue_timeout_s,
+        long_requests=settings.long_requests,
+    )
+
+
+def create_app(
+    settings: Settings,
+    models: ModelStore,
+    noises: NoiseLibrary,
+    metrics: Metrics | None = None,
+    admission: Admission | None = None,
+) -> Flask:
     """The application over loaded models. Call it before the fork: slots and metrics are shared by who inherits it.
 
     Raises `StoreError` where the reference of a model is unusable.
@@ -68,12 +84,7 @@ def create_app(settings: Settings, models: ModelStore, noises: NoiseLibrary, met
     spooler = Spooler(settings.spool_bytes, settings.spool_dir)
     app.request_class = type("Request", (HushRequest,), {"spooler": spooler})
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.extensions["admission"] = Admission(
-        slots=settings.slots,
-        queue_length=settings.queue_length,
-        timeout=settings.queue_timeout_s,
-        long_requests=settings.long_requests,
-    )
+    app.extensions["admission"] = admission or make_admission(settings)
     app.extensions["readiness"] = _readiness(settings, models)
     app.extensions["metrics"] = metrics
     app.extensions["crew"] = Crew(metrics)

@@ -21,7 +21,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 ADDRESS = r"unix:/.+|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}"
 
 
-def cores() -> int:
+def available_cores() -> int:
     """CPU cores this process may run on."""
     return len(os.sched_getaffinity(0))
 
@@ -64,9 +64,23 @@ class Settings:
             folder(), "Folder of those files; they have no name and end with the process.", shown="`TMPDIR`"
         ),
     )
+    cores: int = field(
+        default_factory=available_cores,
+        metadata=about(
+            whole(1, 1024), "Cores for forward passes; a worker that computes makes one pass at least.", shown="cores"
+        ),
+    )
+    batch: int = field(
+        default=4,
+        metadata=about(
+            whole(1, 64), "Most channels, of all requests of a worker that wait for one, in one forward pass."
+        ),
+    )
     slots: int = field(
-        default_factory=cores,
-        metadata=about(whole(1, 1024), "Requests computing at the same time, over all workers.", shown="cores"),
+        default_factory=lambda: 4 * available_cores(),
+        metadata=about(
+            whole(1, 1024), "Requests worked on at the same time, over all workers.", shown="4 times the cores"
+        ),
     )
     queue_length: int = field(
         default=8,

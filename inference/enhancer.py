@@ -43,6 +43,8 @@ class Enhancer:
         self._to_model = StreamResampler(rate, SAMPLING_RATE, channels)
         self._from_model = StreamResampler(SAMPLING_RATE, self.output_rate, channels)
         self._denoiser = _Denoiser(model, channels, attenuation_limit_db)
+        if model.batches is not None:
+            model.batches.announce()
         self._taken = 0  # frames fed so far, at `rate`
         self._given = 0  # frames answered so far, at `output_rate`
 
@@ -76,10 +78,10 @@ class Enhancer:
 
 
 class _Denoiser:
-    """Sampless at the model's rate in and out, float32 [n, channels]; as many out as in after `flush`."""
+    """Samples at the model's rate in and out, float32 [n, channels]; as many out as in after `flush`."""
 
     def __init__(self, model: Model, channels: int, attenuation_limit_db: float | None) -> None:
-        self._network = model.network
+        self._model = model
         device = next(model.network.parameters(), torch.empty(0)).device
         self._device = device
         self._analysis = Analysis(channels, device)
@@ -109,28 +111,28 @@ class _Denoiser:
         spectra = torch.cat([self._analysis.feed(self._pending), self._analysis.flush()], dim=1)
         future = spectra.new_zeros(spectra.shape[0], self._lookahead, BINS)
         missing = self._taken - self._given
-        return self._denoised([torch.cat([spectra, future], dim=1)])[:missing]
+        return self._denoised([torch.cat([spectra, future], dim=1)], last=True)[:missing]
 
     def _cuts(self, more: int) -> list[int]:
         """Where whole blocks end in the pending samples and `more`."""
         available = self._pending.shape[1] + more
         return list(range(self._block, available + 1, self._block))
 
-    def _denoised(self, blocks: list[Tensor]) -> Samples:
+    def _denoised(self, blocks: list[Tensor], *, last: bool = False) -> Samples:
         """Samples [n, channels] of blocks of spectra."""
-        samples = [self._synthesis.feed(self._estimate(spectra)) for spectra in blocks]
+        samples = [self._synthesis.feed(self._estimate(spectra, last=last)) for spectra in blocks]
         if not samples:
             return np.zeros((0, len(self._pending)), np.float32)
         answer: Samples = torch.cat(samples, dim=1).T.cpu().numpy()
         self._given += len(answer)
         return answer
 
-    def _estimate(self, spectra: Tensor) -> Tensor:
+    def _estimate(self, spectra: Tensor, *, last: bool) -> Tensor:
         """Clean spectra, in step with the input once the look-ahead is filled."""
         if spectra.shape[1] == 0:
             return spectra
         estimate: Tensor
-        estimate, self._state = self._network(spectra, self._state)
+        estimate, self._state = self._model.forward(spectra, self._state, last=last)
         if self._kept_noise is not None:
             noisy = torch.cat([self._delayed, spectra], dim=1)
             estimate = estimate + (noisy[:, : spectra.shape[1]] - estimate) * self._kept_noise

@@ -7,18 +7,19 @@ an unknown architecture or field stops the loading with a `StoreError` that name
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
-from torch import nn
+from torch import Tensor, nn
 
+from inference.batches import Batches
 from inference.errors import StoreError, UnknownModel
-from inference.networks import ARCHITECTURES
+from inference.networks import ARCHITECTURES, Network
 from inference.networks.packed import pack
 from inference.precision import data_type
 from inference.spectral import BINS, SAMPLING_RATE
@@ -51,6 +52,14 @@ class Model:
 
     info: ModelInfo
     network: nn.Module
+    batches: Batches | None = None  # where passes of several recordings meet; None: each is made by itself
+
+    def forward(self, spectra: Tensor, state: Any, *, last: bool) -> tuple[Tensor, Any]:
+        """A forward pass of the network; with `last` the stream ends and the state that comes back is of no use."""
+        if self.batches is None:
+            answer: tuple[Tensor, Any] = self.network(spectra, state)
+            return answer
+        return self.batches(spectra, state, last=last)
 
     @property
     def parameters(self) -> int:
@@ -76,6 +85,15 @@ class ModelStore:
         if model is None:
             raise UnknownModel(name, tuple(self.models))
         return model
+
+    def in_batches(self, allowed: Callable[[], int], most: int) -> "ModelStore":
+        """The same models, with the passes of up to `most` streams of a process made as one; see `Batches`."""
+        return ModelStore(
+            {
+                key: replace(model, batches=Batches(cast(Network, model.network), allowed, most))
+                for key, model in self.models.items()
+            }
+        )
 
     def take_over(self, other: "ModelStore") -> None:
         """Gives the models of `other` from now on. Whoever has a `Model` keeps it as it was."""

@@ -65,6 +65,10 @@ class Admission:
         """How many slots are held now."""
         return self._floor.in_use()
 
+    def passes(self, cores: int) -> int:
+        """How many of `cores` cores this process may compute on now: those that no other process has a use for."""
+        return max(1, cores - self._floor.held_by_others())
+
     def waiting(self) -> int:
         """How many wait, for a first slot or for another one."""
         return sum(1 for _ in self._floor.line.in_order())

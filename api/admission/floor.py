@@ -7,6 +7,7 @@ passes for long work) and the numbers (its content: a ticket for each place and 
 import math
 import mmap
 import os
+import threading
 
 from api.admission.line import Line
 from api.admission.locks import ByteLocks
@@ -24,6 +25,8 @@ class Floor:
         self.places = range(slots, slots + queue_length)
         self.passes = range(self.places.stop, self.places.stop + passes)
         self.timeout = timeout
+        self._own = 0  # slots that this process holds
+        self._guard = threading.Lock()
         self._file = os.memfd_create("hush-admission")
         self.locks = ByteLocks(self._file)
         tickets = len(self.places) + len(self.passes)
@@ -42,6 +45,15 @@ class Floor:
     def in_use(self) -> int:
         """How many slots are held now."""
         return sum(map(self.locks.is_taken, self.slots))
+
+    def count_own(self, change: int) -> None:
+        """This process holds so many slots more."""
+        with self._guard:
+            self._own += change
+
+    def held_by_others(self) -> int:
+        """How many slots other processes hold now."""
+        return max(0, self.in_use() - self._own)
 
     def is_full(self) -> bool:
         """Whether every slot is held."""

@@ -66,6 +66,7 @@ class Turn:
         if self._slot is None:
             return
         self._floor.locks.free(self._claim, self._slot)
+        self._floor.count_own(-1)
         self._slot = None
         self._floor.turns.add(time.monotonic() - self._slot_since)
         self._floor.ring_first()
@@ -90,7 +91,10 @@ class Turn:
     def _take_slot(self) -> bool:
         self._slot = self._floor.locks.take_any(self._claim, self._floor.slots)
         self._slot_since = time.monotonic()
-        return self._slot is not None
+        if self._slot is None:
+            return False
+        self._floor.count_own(1)
+        return True
 
     def _wait(self, place: int, deadline: float) -> None:
         """Waits at `place` until a slot is had; raises `Overloaded`, `ClientGone`."""

@@ -5,7 +5,7 @@ block to block in a state that it makes itself, so that enhancing in blocks equa
 are float32; what is computed with the weights has their type.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +26,15 @@ class Network(Protocol):
 
     def __call__(self, spectra: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Estimate [batch, frames, BINS], complex, and the next state from `spectra` of the same shape."""
+
+    def phase(self, state: Any) -> int:
+        """States of the same phase can be merged; those of the beginning can."""
+
+    def merged(self, states: Sequence[Any]) -> Any:
+        """One state of the streams of all `states`, in their order."""
+
+    def parted(self, state: Any, sizes: Sequence[int]) -> list[Any]:
+        """The states of its streams, `sizes` of them each."""
 
 
 @dataclass(frozen=True)

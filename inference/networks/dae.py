@@ -5,6 +5,7 @@ enhancement", IJCNN, 2020 (fully connected autoencoder on log-magnitude frames).
 to the running level, and the estimate never exceeds the noisy magnitude, so that silence stays silent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,3 +56,15 @@ class Autoencoder(nn.Module):
         clean = self.layers(features).float()
         log_gain = -functional.softplus(noisy - clean)  # a smooth min(clean, noisy) - noisy
         return spectra * torch.exp(log_gain), state
+
+    def phase(self, state: LevelState) -> int:
+        """All streams go together."""
+        return 0
+
+    def merged(self, states: Sequence[LevelState]) -> LevelState:
+        """One state of the streams of all `states`."""
+        return LevelState.merged(states)
+
+    def parted(self, state: LevelState, sizes: Sequence[int]) -> list[LevelState]:
+        """The states of the streams, `sizes` of them each."""
+        return state.parted(sizes)

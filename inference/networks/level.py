@@ -1,6 +1,7 @@
 """The running level of a stream: what features are measured against, so that loudness does not matter."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,15 @@ class LevelState(NamedTuple):
         """Before the first frame nothing has been seen."""
         zeros = torch.zeros(batch, 1, dtype=torch.float64, device=device)
         return cls(zeros, zeros)
+
+    @classmethod
+    def merged(cls, states: "Sequence[LevelState]") -> "LevelState":
+        """The levels of the streams of all `states`."""
+        return cls(*(torch.cat(parts) for parts in zip(*states, strict=True)))
+
+    def parted(self, sizes: Sequence[int]) -> "list[LevelState]":
+        """The levels of the streams, `sizes` of them each."""
+        return [LevelState(*parts) for parts in zip(*(part.split(list(sizes)) for part in self), strict=True)]
 
 
 def running_level(power: Tensor, state: LevelState) -> tuple[Tensor, LevelState]:

@@ -5,6 +5,7 @@ IEEE TASSP, 1985 (the gain and the decision-directed a-priori SNR); Gerkmann and
 power estimation with low complexity and low tracking delay", IEEE TASLP, 2012 (the noise spectrum).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,6 +67,23 @@ class Lsa(nn.Module):
         for frame in range(power.shape[1]):
             gains[:, frame], state = self._step(power[:, frame], state)
         return spectra * torch.from_numpy(gains).to(spectra.device, torch.float32), state
+
+    def phase(self, state: LsaState) -> int:
+        """Frames seen so far: streams that have seen as many go together."""
+        return state.frames
+
+    def merged(self, states: Sequence[LsaState]) -> LsaState:
+        """One state of the streams of all `states`, which have the same phase."""
+        arrays = (np.concatenate(parts) for parts in zip(*(state[1:] for state in states), strict=True))
+        return LsaState(states[0].frames, *arrays)
+
+    def parted(self, state: LsaState, sizes: Sequence[int]) -> list[LsaState]:
+        """The states of the streams, `sizes` of them each."""
+        ends = np.cumsum(sizes)[:-1]
+        return [
+            LsaState(state.frames, *parts)
+            for parts in zip(*(np.split(array, ends) for array in state[1:]), strict=True)
+        ]
 
     def _step(self, power: Array, state: LsaState) -> tuple[Array, LsaState]:
         noise, presence = self._track_noise(power, state)

@@ -13,6 +13,7 @@ recurrent trunk); Mack and Habets, "Deep filtering", 2019, and Schroeter et al.,
 for the low bins); Braun and Tashev, "Data augmentation and loss normalization", 2020 (level-independent features).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,6 +57,9 @@ class RecurrentState(NamedTuple):
     cell: Tensor  # [layers, batch, hidden]
 
 
+BATCH_AXES = (0, 0, 0, 0, 1, 1)  # of the tensors of a state after the level
+
+
 class Recurrent(nn.Module):
     """See the module docstring. Batch entries do not influence each other."""
 
@@ -97,6 +101,22 @@ class Recurrent(nn.Module):
         ready = torch.cat([state.ready, estimate], dim=1)
         frames = spectra.shape[1]
         return ready[:, :frames], state._replace(pending=waiting[:, whole:], ready=ready[:, frames:])
+
+    def phase(self, state: RecurrentState) -> int:
+        """Frames that do not fill a step; streams of the same phase go together."""
+        return state.pending.shape[1]
+
+    def merged(self, states: Sequence[RecurrentState]) -> RecurrentState:
+        """One state of the streams of all `states`, which have the same phase."""
+        tensors = zip(*(state[1:] for state in states), strict=True)
+        joined = (torch.cat(parts, dim=axis) for parts, axis in zip(tensors, BATCH_AXES, strict=True))
+        return RecurrentState(LevelState.merged([state.level for state in states]), *joined)
+
+    def parted(self, state: RecurrentState, sizes: Sequence[int]) -> list[RecurrentState]:
+        """The states of the streams, `sizes` of them each."""
+        split = (tensor.split(list(sizes), dim=axis) for tensor, axis in zip(state[1:], BATCH_AXES, strict=True))
+        parts = zip(state.level.parted(sizes), *split, strict=True)
+        return [RecurrentState(*part) for part in parts]
 
     def _steps(self, spectra: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         """Estimate [batch, frames, BINS] of frame i - config.lookahead, for a multiple of `stride` frames."""

@@ -99,6 +99,30 @@ def test_a_killed_waiter_gives_its_place_back(make):
         assert not admission.waiting()
 
 
+def test_a_process_computes_on_what_others_leave(make):
+    admission = make(slots=6)
+    into, out = os.pipe()
+
+    def hold():
+        with admission.slot():
+            os.read(into, 1)
+
+    with admission.slot(), admission.slot():
+        assert admission.passes(3) == 3  # its own slots do not count
+        pids = [forked(hold) for _ in range(2)]
+        wait_for(lambda: admission.in_use() == 4, 5, "slots of others taken")
+        assert admission.passes(3) == 1
+        assert admission.passes(1) == 1  # one pass at least
+        os.write(out, b"x")
+        wait_for(lambda: admission.in_use() == 3, 5, "a slot given back")
+        assert admission.passes(3) == 2
+    os.write(out, b"x")
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0]
+    assert admission.passes(3) == 3
+    for descriptor in (into, out):
+        os.close(descriptor)
+
+
 def test_never_more_holders_than_slots(make):
     """Eight processes of two threads contend; each puts a byte into a pipe on entering, takes one on leaving."""
     admission = make(slots=3, queue_length=64, timeout=60)
@@ -110,7 +134,7 @@ def test_never_more_holders_than_slots(make):
         for _ in range(15):
             with admission.slot():
                 os.write(mark, b"x")
-                time.sleep(0.001)
+                time.sleep(0.005)
                 depth = int.from_bytes(_queued_bytes(inside), sys.byteorder)
                 os.write(note, bytes([depth]))
                 os.read(inside, 1)
