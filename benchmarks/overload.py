@@ -152,7 +152,7 @@ def main() -> None:
     cores = str(machine["cores"])
     with (
         tempfile.TemporaryDirectory() as folder,
-        start_gunicorn(Path(folder), HUSH_WORKERS=cores, HUSH_SLOTS=cores) as server,
+        start_gunicorn(Path(folder), HUSH_WORKERS=cores, HUSH_CORES=cores) as server,
     ):
         saturate(server.port, [request], connections=4, seconds=1.0)
         closed = saturate(server.port, [request], connections=4, seconds=options.seconds)

@@ -146,7 +146,7 @@ def served_by_us(workers: int) -> Iterator[Running]:
     """This service."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        start_gunicorn(Path(folder), HUSH_WORKERS=str(workers), HUSH_SLOTS=str(workers)) as server,
+        start_gunicorn(Path(folder), HUSH_WORKERS=str(workers), HUSH_CORES=str(workers)) as server,
     ):
         yield Running(server.port, "/healthz", psutil.Process(server.process.pid), "this tree")
 

@@ -85,7 +85,7 @@ def main() -> None:
             count = str(workers)
             with (
                 tempfile.TemporaryDirectory() as folder,
-                start_gunicorn(Path(folder), HUSH_WORKERS=count, HUSH_SLOTS=count) as server,
+                start_gunicorn(Path(folder), HUSH_WORKERS=count, HUSH_CORES=count) as server,
             ):
                 saturate(server.port, [request], connections=2 * workers, seconds=1.0)
                 readings.append(measure(server, workers, request, options.seconds))

@@ -40,7 +40,7 @@ def read_names() -> set[str]:
 
 def test_it_reads_exactly_the_settings_marked_as_its_own():
     own = {variable(item) for item in fields(Settings) if item.metadata["server"]}
-    assert read_names() == own | {"HUSH_SLOTS", "HUSH_QUEUE_LENGTH", "HUSH_LONG_REQUESTS"}
+    assert read_names() == own | {"HUSH_CORES", "HUSH_SLOTS", "HUSH_QUEUE_LENGTH", "HUSH_LONG_REQUESTS"}
 
 
 def test_its_defaults_are_the_documented_ones(conf):
@@ -70,7 +70,8 @@ def test_variables_are_taken_over_and_unreadable_ones_left_to_the_application(co
 
 def test_the_application_learns_the_number_of_cores(conf):
     values = conf()
-    assert f"HUSH_SLOTS={values['available_cores']()}" in values["raw_env"]
+    cores = values["available_cores"]()
+    assert {f"HUSH_CORES={cores}", f"HUSH_SLOTS={4 * cores}"} <= set(values["raw_env"])
 
 
 def test_workers_follow_cores_and_memory(conf):

@@ -22,6 +22,8 @@ GOOD = {
     "HUSH_MAX_CHANNELS": "2",
     "HUSH_SPOOL_BYTES": "0",
     "HUSH_SPOOL_DIR": "/",
+    "HUSH_CORES": "7",
+    "HUSH_BATCH": "2",
     "HUSH_SLOTS": "3",
     "HUSH_QUEUE_LENGTH": "0",
     "HUSH_QUEUE_TIMEOUT_S": "0.5",
