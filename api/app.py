@@ -16,6 +16,7 @@ from api.canary import ModelChoice
 from api.crew import Crew
 from api.errors import answer, request_id
 from api.gauges import Gauges
+from api.jobs.figures import JobFigures
 from api.jobs.office import open_office
 from api.keys import KeyRing
 from api.metrics import Metrics
@@ -153,7 +154,7 @@ def _add_routes(app: Flask, settings: Settings, models: ModelStore, noises: Nois
         (Health, "/healthz", ()),
         (Ready, "/readyz", (readiness,)),
         (Version, "/version", (version,)),
-        (MetricsPage, "/metrics", (app.extensions["metrics"], gauges)),
+        (MetricsPage, "/metrics", (app.extensions["metrics"], gauges, JobFigures(office))),
         (
             Specification,
             "/openapi.json",

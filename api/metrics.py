@@ -21,18 +21,23 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 FACTORS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0)
+JOB_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 MASTER = "master"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One metric: `kind` is "counter", "histogram" (with the ends of its `buckets`) or "gauge"."""
+    """One metric: `kind` is "counter", "histogram" (with the ends of its `buckets`) or "gauge".
+
+    What is counted of jobs is kept with them, and not by the workers (`of_jobs`, api/jobs/tally.py).
+    """
 
     name: str
     kind: str
     says: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    of_jobs: bool = False
 
 
 TABLE: tuple[Row, ...] = (
@@ -109,6 +114,49 @@ TABLE: tuple[Row, ...] = (
         says="Population stability index of a feature against that reference, since the start; from 200 values on.",
         labels=("model", "feature"),
     ),
+    Row(name="hush_jobs", kind="gauge", says="Jobs that are `queued` or `running` now.", labels=("state",)),
+    Row(
+        name="hush_jobs_oldest_waiting_seconds",
+        kind="gauge",
+        says="Age of the job that waits longest; 0 where none waits.",
+    ),
+    Row(name="hush_jobs_stored_bytes", kind="gauge", says="Recordings and results of all jobs."),
+    Row(
+        name="hush_jobs_store_up",
+        kind="gauge",
+        says="Whether the place of the jobs' states answers; without it the other metrics of jobs are missing.",
+    ),
+    Row(name="hush_jobs_taken_total", kind="counter", says="Jobs taken.", of_jobs=True),
+    Row(
+        name="hush_jobs_ended_total",
+        kind="counter",
+        says="Jobs that ended: `done`, `failed` (for what the recording is), `given-up` (the service failed three "
+        "times), `cancelled`, or `expired` before anybody began.",
+        labels=("outcome",),
+        of_jobs=True,
+    ),
+    Row(
+        name="hush_job_attempts_lost_total",
+        kind="counter",
+        says="Attempts at a job that ended without a sign: a consumer died, hung or failed.",
+        of_jobs=True,
+    ),
+    Row(
+        name="hush_job_seconds",
+        kind="histogram",
+        says="Of a job the `wait` until it was first begun, and the `work` of the attempt that got it done.",
+        labels=("part",),
+        buckets=JOB_SECONDS,
+        of_jobs=True,
+    ),
+    Row(name="hush_webhook_tries_total", kind="counter", says="Tries to deliver a webhook.", of_jobs=True),
+    Row(
+        name="hush_webhooks_total",
+        kind="counter",
+        says="Webhooks that were `delivered`, `refused` (a private address) or `given-up` after six tries.",
+        labels=("outcome",),
+        of_jobs=True,
+    ),
     Row(name="process_start_time_seconds", kind="gauge", says="When the service was started, in seconds since 1970."),
 )
 ROWS = {row.name: row for row in TABLE}
@@ -130,7 +178,7 @@ class Metrics:
             folder.mkdir(mode=0o700)
             values.ValueClass = values.MultiProcessValue(lambda: self._seat)  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._made = {row.name: self._make(row) for row in TABLE if row.kind != "gauge"}
+        self._made = {row.name: self._make(row) for row in TABLE if row.kind != "gauge" and not row.of_jobs}
         self._children: dict[tuple[str, Labels], Any] = {}  # finding one through the client takes longer than counting
 
     def sit_down(self, seat: str) -> None:

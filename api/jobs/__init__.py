@@ -2,6 +2,8 @@
 
     job.py         one job as data, and the steps of its life
     refusals.py    what a client is told when a job cannot be made, found, fetched or cancelled
+    tally.py       what a change of a record counts for
+    figures.py     the metrics made of that
     records.py     where the states live, and what every such place can do
     sqlite.py      states in a file, for one machine
     redis.py       states in Redis, for a fleet

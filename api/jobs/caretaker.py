@@ -22,6 +22,7 @@ from api.settings import Settings
 log = logging.getLogger("hush")
 ROUND_SECONDS = 5.0
 STRAY_ROUNDS = 720  # rounds between looks for files without a job: an hour
+LAST_SECONDS = 60.0  # until a last try that nobody heard of is taken for failed; it takes 20 at most
 LOST = f"The service failed {ATTEMPTS} times while it worked on this recording. It will not try again."
 
 
@@ -104,12 +105,12 @@ class Caretaker:
     def _notify(self, job: Job) -> None:
         """One try. The next one is noted before it: a crash in between costs no message, at most it repeats one."""
         tries = job.webhook_tries
-        last = tries >= len(webhook.PAUSES)
-        after = None if last else time.time() + webhook.PAUSES[tries]
-        state = "given up" if last else "waiting"
-        tried = self._change(
-            job, lambda job: replace(job, webhook_tries=tries + 1, webhook_at=after, webhook_state=state)
-        )
+        if tries > len(webhook.PAUSES):  # the consumer has died during the last one
+            self._over(job, "given up")
+            return
+        last = tries == len(webhook.PAUSES)
+        after = time.time() + (LAST_SECONDS if last else webhook.PAUSES[tries])
+        tried = self._change(job, lambda job: replace(job, webhook_tries=tries + 1, webhook_at=after))
         secret = self._settings.webhook_secret
         if secret is None:
             return
@@ -125,6 +126,12 @@ class Caretaker:
         except (WebhookRefused, webhook.Undelivered, OSError, http.client.HTTPException) as error:
             log.warning("webhook of job %s, try %d: %s", job.id, tries + 1, error)
             if isinstance(error, WebhookRefused):
-                self._change(tried, lambda job: replace(job, webhook_at=None, webhook_state="refused"))
+                self._over(tried, "refused")
+            elif last:
+                self._over(tried, "given up")
             return
-        self._change(tried, lambda job: replace(job, webhook_at=None, webhook_state="delivered"))
+        self._over(tried, "delivered")
+
+    def _over(self, job: Job, state: str) -> None:
+        """No further try."""
+        self._change(job, lambda job: replace(job, webhook_at=None, webhook_state=state))

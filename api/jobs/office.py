@@ -24,6 +24,7 @@ from api.jobs.refusals import (
     UnknownJob,
     WebhookRefused,
 )
+from api.jobs.tally import Figures
 from api.settings import Settings
 from inference.audio import FORMATS, AudioReader
 from inference.store import Model, ModelStore
@@ -112,6 +113,11 @@ class Office:
         """Bytes of its result."""
         with self._answering():
             return self._places.storage.read(job.result, start, stop)
+
+    def figures(self) -> Figures:
+        """What the metrics say of all jobs."""
+        with self._answering():
+            return self._places.observed.figures()
 
     def _check_webhook(self, webhook: str | None) -> None:
         if webhook is None:

@@ -15,14 +15,19 @@ from api.jobs.storage import Folder, Storage
 from api.settings import Settings
 
 NAME = "hush-jobs"
+OBSERVED_SECONDS = 1.0
 REDIS_SECONDS = 5.0  # longest silence of Redis; above the second for which huey waits for a message
 
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Made before the fork, used after it. `trouble` is what they raise when they do not answer."""
+    """Made before the fork, used after it. `trouble` is what they raise when they do not answer.
+
+    `observed` are the same records for who must not wait for them long.
+    """
 
     records: Records
+    observed: Records
     storage: Storage
     open_queue: Callable[[Callable[[str], None] | None], JobQueue]
     trouble: tuple[type[Exception], ...]
@@ -34,12 +39,11 @@ def open_places(settings: Settings) -> Places | None:
         return None
     try:
         storage, failing_storage = _storage(settings)
-        records, queue, failing_records = _states(settings)
+        records, observed, queue, failing_records = _states(settings)
     except (OSError, sqlite3.Error) as error:
         raise SettingsError([f"HUSH_JOBS_DIR is {str(settings.jobs_dir)!r}, which cannot be used: {error}"]) from error
-    return Places(
-        records=records, storage=storage, open_queue=queue, trouble=(OSError, *failing_storage, *failing_records)
-    )
+    trouble: tuple[type[Exception], ...] = (OSError, *failing_storage, *failing_records)
+    return Places(records=records, observed=observed, storage=storage, open_queue=queue, trouble=trouble)
 
 
 def _storage(settings: Settings) -> tuple[Storage, tuple[type[Exception], ...]]:
@@ -53,7 +57,7 @@ def _storage(settings: Settings) -> tuple[Storage, tuple[type[Exception], ...]]:
     return Bucket(settings.jobs_bucket, settings.jobs_region, settings.spool_dir), (BotoCoreError, ClientError)
 
 
-def _states(settings: Settings) -> tuple[Records, Any, tuple[type[Exception], ...]]:
+def _states(settings: Settings) -> tuple[Records, Records, Any, tuple[type[Exception], ...]]:
     if settings.redis_url is not None:
         return _in_redis(settings.redis_url)
     if settings.jobs_dir is None:
@@ -67,19 +71,23 @@ def _states(settings: Settings) -> tuple[Records, Any, tuple[type[Exception], ..
             SqliteHuey(NAME, filename=str(file), strict_fifo=True, serializer=PlainSerializer(), results=False), work
         )
 
-    return SqliteRecords(settings.jobs_dir / "jobs.sqlite"), queue, (sqlite3.Error,)
+    records = SqliteRecords(settings.jobs_dir / "jobs.sqlite")  # readers do not wait for writers
+    return records, records, queue, (sqlite3.Error,)
 
 
-def _in_redis(url: str) -> tuple[Records, Any, tuple[type[Exception], ...]]:
+def _in_redis(url: str) -> tuple[Records, Records, Any, tuple[type[Exception], ...]]:
     import redis
 
     from api.jobs.redis import RedisRecords
 
-    pool = redis.ConnectionPool.from_url(
-        url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS, health_check_interval=30
-    )
+    def pool_of(seconds: float) -> redis.ConnectionPool:
+        return redis.ConnectionPool.from_url(
+            url, socket_timeout=seconds, socket_connect_timeout=seconds, health_check_interval=30
+        )
+
+    pool = pool_of(REDIS_SECONDS)
 
     def queue(work: Callable[[str], None] | None = None) -> JobQueue:
         return JobQueue(RedisHuey(NAME, connection_pool=pool, serializer=PlainSerializer(), results=False), work)
 
-    return RedisRecords(pool), queue, (redis.RedisError,)
+    return RedisRecords(pool), RedisRecords(pool_of(OBSERVED_SECONDS)), queue, (redis.RedisError,)

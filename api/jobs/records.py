@@ -6,6 +6,7 @@ from typing import Protocol
 
 from api.jobs.job import Job
 from api.jobs.refusals import IdempotencyKeyReused, JobsFull
+from api.jobs.tally import Figures
 
 RETRY_AFTER = 60  # seconds; a job of an hour takes about as long
 
@@ -26,7 +27,10 @@ class Room:
 
 
 class Records(Protocol):
-    """Each call is one transaction: several processes and machines may make them at the same time."""
+    """Each call is one transaction: several processes and machines may make them at the same time.
+
+    What a change counts for (tally.py) is added in its transaction.
+    """
 
     def add(self, job: Job, room: Room) -> Job:
         """Adds `job` and returns it; returns the job that came with the same Idempotency-Key before.
@@ -51,6 +55,9 @@ class Records(Protocol):
 
     def all(self) -> list[Job]:
         """Every job."""
+
+    def figures(self) -> Figures:
+        """What the metrics say of all of them."""
 
 
 def same_request(known: Job, job: Job) -> Job:

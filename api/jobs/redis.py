@@ -3,6 +3,8 @@
 hush:jobs:job:ID     the job as JSON
 hush:jobs:key:HASH   the id that goes with an Idempotency-Key
 hush:jobs:waiting    sorted set of the queued ids, by the time they came
+hush:jobs:running    set of the ids that are worked on
+hush:jobs:counts     hash of what is counted for the metrics (tally.py)
 hush:jobs:bytes      hash of the bytes stored for each id; its fields are all jobs there are
 """
 
@@ -14,8 +16,11 @@ import redis
 
 from api.jobs.job import Job, State, from_json, to_json
 from api.jobs.records import Room, same_request
+from api.jobs.tally import Figures, tally
 
 WAITING = "hush:jobs:waiting"
+RUNNING = "hush:jobs:running"
+COUNTS = "hush:jobs:counts"
 BYTES = "hush:jobs:bytes"
 
 
@@ -68,7 +73,7 @@ class RedisRecords:
         job = self.get(name)
         keys = [_job(name), *([_key(job.key)] if job is not None and job.key else [])]
         with self._redis.pipeline() as pipe:
-            pipe.delete(*keys).zrem(WAITING, name).hdel(BYTES, name).execute()
+            pipe.delete(*keys).zrem(WAITING, name).srem(RUNNING, name).hdel(BYTES, name).execute()
 
     def waiting(self) -> list[str]:
         """See `Records`."""
@@ -79,6 +84,19 @@ class RedisRecords:
         names = list(map(_text, self._redis.hkeys(BYTES)))
         bodies = self._redis.mget(list(map(_job, names))) if names else []
         return [from_json(body) for body in bodies if body is not None]
+
+    def figures(self) -> Figures:
+        """See `Records`."""
+        with self._redis.pipeline() as pipe:
+            pipe.zcard(WAITING).scard(RUNNING).zrange(WAITING, 0, 0, withscores=True).hvals(BYTES).hgetall(COUNTS)
+            waiting, running, first, stored, counts = pipe.execute()
+        return Figures(
+            waiting=waiting,
+            running=running,
+            oldest=first[0][1] if first else None,
+            bytes=sum(map(int, stored)),
+            counts={_text(name): float(amount) for name, amount in counts.items()},
+        )
 
     def _transaction(self, put: Callable[[Any], Job], *watched: str) -> Job:
         """Runs `put`, and again whenever one of the keys has changed meanwhile."""
@@ -96,6 +114,8 @@ class RedisRecords:
 def _write(pipe: Any, job: Job, before: Job | None = None) -> None:
     """The job, and what all jobs share where that changes: those who add one watch it."""
     pipe.set(_job(job.id), to_json(job))
+    for name, amount in tally(before, job).items():
+        pipe.hincrbyfloat(COUNTS, name, amount)
     if before is None or before.bytes != job.bytes:
         pipe.hset(BYTES, job.id, job.bytes)
     if before is not None and before.state is job.state:
@@ -104,6 +124,10 @@ def _write(pipe: Any, job: Job, before: Job | None = None) -> None:
         pipe.zadd(WAITING, {job.id: job.created})
     else:
         pipe.zrem(WAITING, job.id)
+    if job.state is State.RUNNING:
+        pipe.sadd(RUNNING, job.id)
+    else:
+        pipe.srem(RUNNING, job.id)
 
 
 def _job(name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from api.jobs.job import Job, State, from_json, to_json
 from api.jobs.records import Room, same_request
+from api.jobs.tally import Figures, tally
 
 BUSY_SECONDS = 10.0  # how long to wait for another process's transaction; they take milliseconds
 SCHEMA = """
@@ -17,6 +18,7 @@ create table if not exists jobs (
 );
 create unique index if not exists jobs_key on jobs (key);
 create index if not exists jobs_state on jobs (state, created);
+create table if not exists counts (name text primary key, amount real not null);
 """
 
 
@@ -59,7 +61,7 @@ class SqliteRecords:
             if job is None:
                 raise KeyError(name)
             changed = step(job)
-            _write(rows, changed)
+            _write(rows, changed, job)
         return changed
 
     def remove(self, name: str) -> None:
@@ -77,6 +79,17 @@ class SqliteRecords:
         """See `Records`."""
         with self._transaction("begin") as rows:
             return [from_json(body) for (body,) in rows.execute("select body from jobs")]
+
+    def figures(self) -> Figures:
+        """See `Records`."""
+        with self._transaction("begin") as rows:
+            found = rows.execute("select state, count(*), min(created) from jobs group by state")
+            states = {state: (number, oldest) for state, number, oldest in found}
+            (stored,) = rows.execute("select coalesce(sum(bytes), 0) from jobs").fetchone()
+            counts = dict(rows.execute("select name, amount from counts").fetchall())
+        waiting, oldest = states.get(State.QUEUED, (0, None))
+        running, _ = states.get(State.RUNNING, (0, None))
+        return Figures(waiting=waiting, running=running, oldest=oldest, bytes=stored, counts=counts)
 
     def _write_ahead(self) -> None:
         """Lets readers go on while somebody writes; the file remembers it.
@@ -112,6 +125,11 @@ def _read(rows: sqlite3.Connection, name: str) -> Job | None:
     return None if found is None else from_json(found[0])
 
 
-def _write(rows: sqlite3.Connection, job: Job) -> None:
+def _write(rows: sqlite3.Connection, job: Job, before: Job | None = None) -> None:
     values = (job.id, job.state, job.created, job.bytes, job.key or None, to_json(job))
     rows.execute("insert or replace into jobs (id, state, created, bytes, key, body) values (?, ?, ?, ?, ?, ?)", values)
+    for name, amount in tally(before, job).items():
+        rows.execute(
+            "insert into counts (name, amount) values (?, ?) on conflict (name) do update set amount = amount + ?",
+            (name, amount, amount),
+        )

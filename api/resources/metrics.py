@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from api.gauges import Gauges
+from api.jobs.figures import JobFigures
 from api.metrics import Metrics
 from api.requests import acceptable
 
@@ -17,21 +18,23 @@ from api.requests import acceptable
 class _Everything(Collector):
     """What prometheus-client asks for metrics."""
 
-    def __init__(self, metrics: Metrics, gauges: Gauges) -> None:
+    def __init__(self, metrics: Metrics, gauges: Gauges, jobs: JobFigures) -> None:
         self._metrics = metrics
         self._gauges = gauges
+        self._jobs = jobs
 
     def collect(self) -> Iterator[Metric]:
         counted = list(self._metrics.collect())
         yield from counted
         yield from self._gauges.collect(counted)
+        yield from self._jobs.collect()
 
 
 class MetricsPage(Resource):  # type: ignore[misc]
-    """Takes no slot and waits for nothing."""
+    """Takes no slot, and waits for a second at most, for a Redis that does not answer."""
 
-    def __init__(self, metrics: Metrics, gauges: Gauges) -> None:
-        self._everything = _Everything(metrics, gauges)
+    def __init__(self, metrics: Metrics, gauges: Gauges, jobs: JobFigures) -> None:
+        self._everything = _Everything(metrics, gauges, jobs)
 
     def get(self) -> Response:
         """200."""

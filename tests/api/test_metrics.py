@@ -60,7 +60,11 @@ def test_names_follow_the_conventions_of_prometheus():
 
 def test_a_running_server_has_the_metrics_of_the_table_and_no_other(tmp_path: Path):
     with start_gunicorn(
-        tmp_path, HUSH_QUALITY_SHARE="1", HUSH_CACHE_BYTES="1000000", HUSH_CACHE_DIR=str(tmp_path)
+        tmp_path,
+        HUSH_QUALITY_SHARE="1",
+        HUSH_CACHE_BYTES="1000000",
+        HUSH_CACHE_DIR=str(tmp_path),
+        HUSH_JOBS_DIR=str(tmp_path / "jobs"),
     ) as server:
         for audio in (SHORT, b"not audio"):
             predict(server, audio)

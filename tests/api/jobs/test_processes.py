@@ -52,6 +52,9 @@ def test_a_killed_consumer_costs_no_job(on_redis: Service) -> None:
     direct = requests.post(f"{on_redis.url}/predict", data=LONG, headers=WAV, timeout=120)
     assert audio.content == direct.content
     assert len(list((on_redis.folder / "jobs" / "recordings").iterdir())) == 1  # no upload, no half result
+    counted = on_redis.get("/metrics").text  # the lost attempt and the end, though neither process counts for itself
+    for line in ('jobs_ended_total{outcome="done"} 1.0', "job_attempts_lost_total 1.0", 'jobs{state="running"} 0.0'):
+        assert f"\nhush_{line}\n" in counted
 
 
 def test_cancelled_while_it_computes_then_told_then_stopped(on_sqlite: Service) -> None:
