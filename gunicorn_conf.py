@@ -256,6 +256,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     never came up ends the usual way: its exit status tells the master why.
     """
     if worker.booted:
+        worker.wsgi.extensions["stop_worker"]()
         worker.wsgi.extensions["crew"].leave(worker)
         logging.shutdown()
         os._exit(0)

@@ -18,6 +18,7 @@ from api.log import configure, logger
 from api.metrics import Metrics
 from api.references import load_references
 from api.settings import Settings
+from api.tracing import Tracing
 from inference.errors import StoreError
 from inference.noise import NoiseLibrary
 from inference.store import Model, ModelStore, load_store
@@ -38,7 +39,9 @@ def build() -> Flask:
         app = create_app(settings, models, NoiseLibrary(settings.noise_dir), metrics, admission)
     except (SettingsError, StoreError) as error:
         sys.exit(f"hush: {error}")
-    app.extensions["start_worker"] = partial(start_worker, models, settings.device, app.extensions.get("keys"))
+    tracing = app.extensions["tracing"]
+    app.extensions["start_worker"] = partial(start_worker, models, settings.device, app.extensions.get("keys"), tracing)
+    app.extensions["stop_worker"] = partial(stop_worker, tracing)
     app.extensions["reload_models"] = partial(reload_models, models, app.extensions["gauges"], settings, admission)
     return app
 
@@ -74,13 +77,15 @@ def described(model: Model) -> str:
     return f"{model.info.key} {model.info.version}{labels}"
 
 
-def start_worker(models: ModelStore, device: str, keys: KeyRing | None) -> None:
+def start_worker(models: ModelStore, device: str, keys: KeyRing | None, tracing: Tracing | None) -> None:
     """What a worker has to do before its first request; gunicorn_conf.py calls it after the fork.
 
     The keys are read again, so that a reload of the service (SIGHUP) brings new ones in and takes old ones away.
     """
     if keys is not None:
         keys.reload()
+    if tracing is not None:
+        tracing.start()
     if device == "cpu":
         return
     try:
@@ -89,6 +94,12 @@ def start_worker(models: ModelStore, device: str, keys: KeyRing | None) -> None:
     except StoreError as error:
         print(f"hush: {error}", file=sys.stderr)
         sys.exit(APP_LOAD_ERROR)
+
+
+def stop_worker(tracing: Tracing | None) -> None:
+    """What a worker has to do after its last request; gunicorn_conf.py calls it."""
+    if tracing is not None:
+        tracing.stop()
 
 
 def _metrics_folder() -> Path | None:

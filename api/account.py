@@ -17,12 +17,19 @@ class Account:
 
     start: float = field(default_factory=time.perf_counter)
     clock: StageClock | None = None  # with audio only
+    make_clock: type[StageClock] = StageClock
+    trace_context: dict[str, str] = field(default_factory=dict)  # headers, where traces are made
     model: ModelInfo | None = None
     enhancer: Enhancer | None = None  # /predict only
     meter: QualityMeter | None = None  # where the recording is measured
     audio_seconds: float = 0.0
     refusal: str = ""  # why it was not served
     broken: str = ""  # why a streamed answer broke off
+
+    def start_clock(self) -> StageClock:
+        """That of a request with audio."""
+        self.clock = self.make_clock()
+        return self.clock
 
 
 def account() -> Account:

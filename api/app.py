@@ -35,6 +35,7 @@ from api.security_headers import SECURITY_HEADERS
 from api.settings import Settings
 from api.specification.document import specification
 from api.spool import Spooler
+from api.tracing import make_tracing
 from inference.errors import UnknownModel
 from inference.noise import NoiseLibrary
 from inference.store import DEFAULT_LABEL, Model, ModelStore
@@ -78,7 +79,7 @@ def create_app(
 ) -> Flask:
     """The application over loaded models. Call it before the fork: slots and metrics are shared by who inherits it.
 
-    Raises `StoreError` where the reference of a model is unusable.
+    Raises `StoreError` where the reference of a model is unusable, `SettingsError` where settings do not fit together.
     """
     metrics = metrics or Metrics()
     app = Flask("hush", static_folder=None)
@@ -91,7 +92,9 @@ def create_app(
     app.extensions["crew"] = Crew(metrics)
     _add_routes(app, settings, models, noises, spooler)
     app.register_error_handler(Exception, answer)
-    bookkeeping = Bookkeeping(metrics, log_requests=settings.access_log)
+    tracing = make_tracing(settings.otlp_endpoint, read_version(settings.version_file))
+    app.extensions["tracing"] = tracing
+    bookkeeping = Bookkeeping(metrics, log_requests=settings.access_log, tracing=tracing)
     app.before_request(bookkeeping.begin)
     app.after_request(bookkeeping.end)
     _add_access(app, settings)

@@ -13,6 +13,7 @@ from api.errors import request_id
 from api.log import logger
 from api.metrics import Metrics
 from api.streaming import StreamedBody
+from api.tracing import Tracing
 from inference.drift import FEATURES
 
 log = logger("hush.access")
@@ -23,15 +24,18 @@ PREDICT = "/predict"
 
 
 class Bookkeeping:
-    """Counts into `metrics`; with `log_requests` also writes a line for each request."""
+    """Counts into `metrics`; with `log_requests` also writes a line for each request, with `tracing` makes spans."""
 
-    def __init__(self, metrics: Metrics, *, log_requests: bool) -> None:
+    def __init__(self, metrics: Metrics, *, log_requests: bool, tracing: Tracing | None) -> None:
         self._metrics = metrics
+        self._tracing = tracing
         self._log_requests = log_requests
 
     def begin(self) -> None:
         """Before the request is looked at."""
         g.account = Account()
+        if self._tracing is not None:
+            self._tracing.begin(g.account)
 
     def end(self, answer: Response) -> Response:
         """Once the headers of the answer are known; what is streamed is counted when it has ended."""
@@ -61,6 +65,8 @@ class Bookkeeping:
             facts["bytes"] = sent
         self._count(known, facts, seconds)
         self._count_quality(known, features)
+        if self._tracing is not None:
+            self._tracing.record(known, facts, seconds)
         if self._log_requests:
             log.info("request", **facts, seconds=round(seconds, 4), **_details(known, features))
 

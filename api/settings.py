@@ -184,6 +184,14 @@ class Settings:
         default=False, metadata=about(switch(), "One JSON line on stderr for each request.", shown="`false`")
     )
 
+    otlp_endpoint: str | None = field(
+        default=None,
+        metadata=about(
+            matching(r"https?://[^\s?#]+", "http:// or https:// and a host"),
+            "Base address of an OpenTelemetry collector (OTLP over HTTP), which gets a trace of each request.",
+            shown="none",
+        ),
+    )
     quality_share: float = field(
         default=0.5,
         metadata=about(decimal(0, 1), "Share of the recordings whose level, SNR and so on are measured, drawn by lot."),

@@ -47,7 +47,7 @@ class MixNoise(Resource):  # type: ignore[misc]
         self._noises.check(options.noise_type)
         format = wanted_format(options.format, request.accept_mimetypes)
         seed = secrets.randbits(SEED_BITS) if options.seed is None else options.seed
-        clock = account().clock = StageClock()
+        clock = account().start_clock()
         with opened_recording(self._admission, clock, self._limits, whole=True) as recording:
             reader = recording.reader
             mixture = self._mixture(recording, options, seed, clock)

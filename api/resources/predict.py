@@ -20,7 +20,6 @@ from api.requests import PredictOptions, PredictSchema, query, wanted_format
 from api.responses import Encoded, audio_answer, encode
 from api.spool import Spooler
 from api.streaming import StreamedBody, streamed_answer
-from api.timing import StageClock
 from inference.audio import AudioReader, Format
 from inference.enhancer import Enhancer, enhance
 from inference.errors import AudioTooLong
@@ -84,7 +83,7 @@ class Predict(Resource):  # type: ignore[misc]
     ) -> Response:
         """The answer that takes a slot; it is kept where there is a cache."""
         known = account()
-        clock = known.clock = StageClock()
+        clock = known.start_clock()
         file_name = NAME + format.extension
         with ExitStack() as held:
             recording = held.enter_context(

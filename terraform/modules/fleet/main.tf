@@ -25,8 +25,9 @@ locals {
       termination_hook = local.hooks.termination
     }
   }
-  # gunicorn has no network unless Redis or a bucket is to be reached; systemd has to be told before it starts.
-  needs_network = length(setintersection(keys(var.settings), ["HUSH_REDIS_URL", "HUSH_JOBS_BUCKET"])) > 0
+  # gunicorn has no network unless it has to reach something; systemd has to be told before it starts.
+  reached       = ["HUSH_REDIS_URL", "HUSH_JOBS_BUCKET", "HUSH_OTLP_ENDPOINT"]
+  needs_network = length(setintersection(keys(var.settings), local.reached)) > 0
   network_conf  = "/opt/hush/app/packer/files/hush-network.conf"
   boot_commands = local.needs_network ? { bootcmd = [
     ["install", "-D", "-m", "0644", local.network_conf, "/run/systemd/system/hush.service.d/network.conf"],
