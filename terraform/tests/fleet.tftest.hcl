@@ -118,6 +118,21 @@ run "one_fleet" {
   }
 }
 
+run "traces" {
+  module {
+    source = "./modules/fleet"
+  }
+
+  variables {
+    settings = { HUSH_OTLP_ENDPOINT = "https://collector.internal" }
+  }
+
+  assert {
+    condition     = can(yamldecode(base64decode(aws_launch_template.this.user_data)).bootcmd)
+    error_message = "gunicorn needs a network to send traces."
+  }
+}
+
 run "spot_and_predictive" {
   module {
     source = "./modules/fleet"
