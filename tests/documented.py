@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from tests.inference.model_packages import as_tar, package
 from tests.servers import ROOT
 from tests.training.conftest import RATE, noise, voice
 
@@ -33,6 +34,11 @@ def corpora(folder: Path) -> None:
     (folder / "PAIRS" / "meta.tsv").write_text("id\tsnr\na\t5\n")
 
 
+def newer_model(folder: Path) -> None:
+    """The package that docs/operations.md takes in."""
+    as_tar(package("newer"), folder / "newer.tar")
+
+
 def _written(file: Path, samples: np.ndarray, rate: int = RATE) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(file, samples, rate)
@@ -50,6 +56,12 @@ class Trial:
 SMALL = "--seconds 1 --simulated-rooms 2 --cache cache"
 TRIALS = {
     "docs/api.md": Trial(material=recordings, instead={"| aplay": ">heard.wav"}),
+    "docs/operations.md": Trial(
+        material=newer_model,
+        # Nothing is installed. The command finds the models beside its own file.
+        instead={"make models": "make --old-file=.venv/.run models", "promote KEY": "promote newer"},
+        copied=("inference", "models"),
+    ),
     "docs/security.md": Trial(instead={"/etc/hush/keys": "keys"}),
     "docs/training.md": Trial(
         material=corpora,

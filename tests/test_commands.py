@@ -35,7 +35,7 @@ INDENTED = re.compile(r"^ {4}(?:make|curl|python|sudo|aws|terraform|docker|nginx
 # Their commands are all in such blocks.
 CONVERTED = ["README.md", "CONTRIBUTING.md", "docs/deployment.md", "docs/containers.md"]
 CONVERTED += ["nginx/README.md", "packer/README.md", "terraform/README.md"]
-CONVERTED += ["docs/api.md", "docs/security.md", "docs/training.md"]
+CONVERTED += ["docs/api.md", "docs/operations.md", "docs/security.md", "docs/training.md"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ def test_commands_do_what_they_say(document: Path, folder: Path, request: pytest
             pytest.skip(f"{program} is not installed")
     trial = TRIALS.get(name_of(document), Trial())
     prepare(folder, trial)
+    models = (ROOT / "models" / "hyperparams.json").read_bytes()
     for block in blocks(document):
         if not block.mark.startswith("test: "):
             continue
@@ -148,6 +149,7 @@ def test_commands_do_what_they_say(document: Path, folder: Path, request: pytest
             execute(block, folder, text)
         wanted = re.findall(r"(?<!\S)(?:-o |-out |-keyout |--out |--json |>>?)(\S+)", text)
         assert [name for name in wanted if not (folder / name).is_dir() and not (folder / name).stat().st_size] == []
+    assert (ROOT / "models" / "hyperparams.json").read_bytes() == models, "the document needs a copy of the models"
 
 
 @pytest.mark.parametrize("name", TRIALS)
