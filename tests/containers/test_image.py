@@ -127,7 +127,7 @@ def test_the_gateway_ends_tls_and_limits(
 ) -> None:
     port, plain = free_port(), free_port()
     values = {"LISTEN": f"127.0.0.1:{port}", "REDIRECT": f"127.0.0.1:{plain}", "UPSTREAM": f"127.0.0.1:{app[1]}"}
-    values |= {"RATE": "1", "BURST": "1"}
+    values |= {"RATE": "1", "BURST": "1", "PUBLIC_PORT": "443"}
     options = [word for name, value in values.items() for word in ("--env", f"GATEWAY_{name}={value}")]
     options += ["--volume", f"{certificate}:/run/secrets:ro"]
     command = builder.config(gateway_image)["Cmd"]
@@ -144,7 +144,7 @@ def test_the_gateway_ends_tls_and_limits(
             redirect = connection.getresponse()
             redirect.read()
         assert redirect.status in (301, 308)
-        assert redirect.headers["Location"].startswith("https://localhost")
+        assert redirect.headers["Location"] == "https://localhost/models"
 
 
 def test_without_a_certificate_it_says_so(builder: Builder, gateway_image: str, tmp_path: Path) -> None:
