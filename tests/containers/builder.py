@@ -20,6 +20,12 @@ from tests.cloud.machines import CACHE, RELEASE
 from tests.cloud.programs import ROOT, program, run
 
 BASE = "docker.io/library/debian:bookworm-slim"
+# As in the official image: apt leaves neither packages nor caches behind.
+KEEP_NOTHING = """\
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Builder:
         copied = run("cp", "-a", f"{debian()}/.", mounted, seconds=300)
         assert copied.returncode == 0, copied.stdout[-1000:]
         shutil.copy("/etc/resolv.conf", Path(mounted) / "etc" / "resolv.conf")
+        shutil.rmtree(Path(mounted) / "var" / "cache" / "apt")
+        (Path(mounted) / "etc" / "apt" / "apt.conf.d" / "docker-clean").write_text(KEEP_NOTHING)
         self.call("umount", container)
         self.call("commit", "--quiet", container, BASE)
         self.call("rm", container)
