@@ -20,6 +20,7 @@ from tests.cloud.machines import CACHE, RELEASE
 from tests.cloud.programs import ROOT, program, run
 
 BASE = "docker.io/library/debian:bookworm-slim"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # As in the official image: apt leaves neither packages nor caches behind.
 KEEP_NOTHING = """\
 DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };

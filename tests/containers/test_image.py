@@ -16,33 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.cloud.aws import free_port
-from tests.cloud.bakery import WHEELS
 from tests.cloud.machines import wait_for
 from tests.cloud.programs import ROOT, program, run
-from tests.containers.builder import Builder, Container, need_builder
+from tests.containers.builder import COMMIT, Builder, Container
 
 pytestmark = [pytest.mark.cloud_long, pytest.mark.timeout(1500)]
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CLIP = ROOT / "tests" / "data" / "noisy.wav"
-
-
-@pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    need_builder()
-    made = Builder(tmp_path_factory.mktemp("images"))
-    made.import_base()
-    return made
-
-
-@pytest.fixture(scope="module")
-def app_image(builder: Builder) -> str:
-    return builder.build("app", WHEELS=WHEELS, COMMIT=COMMIT)
-
-
-@pytest.fixture(scope="module")
-def gateway_image(builder: Builder) -> str:
-    return builder.build("gateway")
 
 
 @pytest.fixture(scope="module")
