@@ -59,6 +59,11 @@ class Builder:
         self.call("commit", "--quiet", container, BASE)
         self.call("rm", container)
 
+    def remove(self) -> None:
+        """Takes the images away, and the mount that their storage has made of its own folder."""
+        run("umount", str(self.folder / "root" / "overlay"))
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def build(self, target: str, **arguments: str) -> str:
         """The image of a target of the Dockerfile; its name."""
         name = f"localhost/hush-{target}"

@@ -1,5 +1,7 @@
 """Fixtures of the containers. The images are built once, for whoever runs them."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.cloud.bakery import WHEELS
@@ -7,12 +9,15 @@ from tests.containers.builder import COMMIT, Builder, need_builder
 
 
 @pytest.fixture(scope="session")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    """buildah with the base image."""
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+    """buildah with the base image; its gigabytes go with the session."""
     need_builder()
     made = Builder(tmp_path_factory.mktemp("images"))
-    made.import_base()
-    return made
+    try:
+        made.import_base()
+        yield made
+    finally:
+        made.remove()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.cloud.machines import wait_for
-from tests.cloud.programs import ROOT, program, run
+from tests.cloud.programs import ROOT, SYSTEM, program, run
 from tests.containers.builder import Builder
 
 # runc, because crun refuses cgroups of both versions side by side; limits that this process may hand on.
@@ -67,7 +67,8 @@ class Engine:
     def environment(self) -> dict[str, str]:
         """Of podman and docker-compose: this process's, with the variables."""
         own = {"CONTAINERS_CONF": str(self.folder / "containers.conf"), "DOCKER_HOST": f"unix://{self.folder}/socket"}
-        return {**os.environ, **self.variables, **own}
+        path = os.pathsep.join([os.environ.get("PATH", ""), SYSTEM])  # netavark looks for iptables there
+        return {**os.environ, **self.variables, **own, "PATH": path}
 
     def command(self, *arguments: str) -> list[str]:
         """A call of podman on the builder's storage."""
