@@ -1,7 +1,7 @@
-"""podman as the engine behind Docker's API, and docker-compose in front of it; nothing of the system's own is touched.
+"""podman as the engine behind Docker's API, and docker-compose in front of it.
 
-Images, containers, volumes, networks and locks are in the builder's folder. Where systemd does not run, podman leaves
-the checks of health undone; here a thread asks for them.
+Images, containers, volumes and networks are in folders of the test. Where systemd does not run, podman leaves the
+checks of health undone; here a thread asks for them.
 """
 
 import json
