@@ -12,7 +12,8 @@ RUN apt-get update -q \
     && DEBIAN_FRONTEND=noninteractive apt-get upgrade -q -y \
     && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --home-dir /nonexistent --shell /usr/sbin/nologin hush \
+    && groupadd --system --gid 10001 hush \
+    && useradd --system --uid 10001 --gid hush --home-dir /nonexistent --shell /usr/sbin/nologin hush \
     && install -d -o hush -g hush -m 0750 /run/hush /var/cache/hush /var/lib/hush
 
 # ---- 1. What changes seldom: the environment from hashed pins, the models with checked hashes ------------------------

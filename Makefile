@@ -53,7 +53,7 @@ test-cloud: $(VENV)-cloud/.done ## Everything about image and stack: moto, a rea
 	$(VENV)-cloud/bin/python -m pytest -m '' tests/cloud $(PYTEST_ARGS)
 
 .PHONY: test-containers
-test-containers: $(VENV)-cloud/.done ## Build the container images with buildah and run them (root; minutes)
+test-containers: $(VENV)-cloud/.done ## Build the container images with buildah and run them, and compose.yaml with podman (root; minutes)
 	$(VENV)-cloud/bin/python -m pytest -m '' tests/containers $(PYTEST_ARGS)
 
 .PHONY: test-faults

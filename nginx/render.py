@@ -69,6 +69,9 @@ class Gateway:
     tls_certificate: str = option("", "PEM chain; with `--tls-key` it turns TLS and HTTP/2 on.", check="file")
     tls_key: str = option("", "PEM key of that certificate.", check="file")
     redirect_listen: str = option("", "With TLS: also listen here for plain HTTP and redirect it.", check="listen")
+    public_port: int = option(
+        0, "Port of HTTPS as clients see it, where another program maps it; 0: that of `--listen`.", check=(0, 65_535)
+    )
     access_log: str = option("access.log", "File or device of the JSON access log.", check="file")
     error_log: str = option("error.log", "File of nginx's own messages; `stderr` is possible.", check="file")
     workers: str = option("auto", "nginx processes; auto is one a core.", check="workers")
@@ -116,7 +119,7 @@ def values(gateway: Gateway) -> dict[str, object]:
     """The value of every placeholder in the templates."""
     plain = {item.name: getattr(gateway, item.name) for item in fields(gateway)}
     tls = bool(gateway.tls_certificate)
-    port = gateway.listen.rpartition(":")[2]
+    port = str(gateway.public_port or gateway.listen.rpartition(":")[2])
     return plain | {
         "body_limit_bytes": gateway.body_limit_mb * 2**20,
         "jobs_body_limit_bytes": gateway.jobs_body_limit_mb * 2**20,

@@ -20,6 +20,13 @@ from tests.cloud.machines import CACHE, RELEASE
 from tests.cloud.programs import ROOT, program, run
 
 BASE = "docker.io/library/debian:bookworm-slim"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+# As in the official image: apt leaves neither packages nor caches behind.
+KEEP_NOTHING = """\
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,16 @@ class Builder:
         copied = run("cp", "-a", f"{debian()}/.", mounted, seconds=300)
         assert copied.returncode == 0, copied.stdout[-1000:]
         shutil.copy("/etc/resolv.conf", Path(mounted) / "etc" / "resolv.conf")
+        shutil.rmtree(Path(mounted) / "var" / "cache" / "apt")
+        (Path(mounted) / "etc" / "apt" / "apt.conf.d" / "docker-clean").write_text(KEEP_NOTHING)
         self.call("umount", container)
         self.call("commit", "--quiet", container, BASE)
         self.call("rm", container)
+
+    def remove(self) -> None:
+        """Takes the images away, and the mount that their storage has made of its own folder."""
+        run("umount", str(self.folder / "root" / "overlay"))
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def build(self, target: str, **arguments: str) -> str:
         """The image of a target of the Dockerfile; its name."""

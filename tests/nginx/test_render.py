@@ -66,6 +66,7 @@ def test_option_arrives(options: dict[str, Any], expected: str) -> None:
         ({"tls_certificate": "/c.pem"}, "--tls-key"),
         ({"tls_certificate": "/c d.pem", "tls_key": "/k.pem"}, "--tls-certificate"),
         ({"redirect_listen": "80"}, "--redirect-listen"),
+        ({"public_port": 65_536}, "--public-port"),
         ({"access_log": "a; b"}, "--access-log"),
         ({"error_log": "$host"}, "--error-log"),
         ({"workers": "0"}, "--workers"),
@@ -83,6 +84,16 @@ def test_command_line_reports_in_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("nginx.render: --trusted is 'everybody'")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("listen", "public_port", "said"),
+    [("[::]:443", 0, "$host$"), ("8443", 0, "$host:8443$"), ("8443", 443, "$host$"), ("443", 8443, "$host:8443$")],
+)
+def test_plain_http_is_sent_to_the_port_that_clients_see(listen: str, public_port: int, said: str) -> None:
+    tls = {"tls_certificate": "/c.pem", "tls_key": "/k.pem", "redirect_listen": "80"}
+    redirect = render(Gateway(listen=listen, public_port=public_port, **tls))["redirect.conf"]
+    assert f"return 308 https://{said}request_uri;" in redirect
 
 
 def test_request_ids_follow_the_rule_of_the_application() -> None:
