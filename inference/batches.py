@@ -2,7 +2,8 @@
 
 A network whose weights do not fit the caches of a core spends most of a pass on fetching them: four recordings together
 take about half the time. A call that finds its process idle begins at once; what arrives meanwhile goes together into
-the next pass. So the size of a batch follows the load: one in an idle service, up to `most` in a busy one.
+the next pass. So the size of a batch follows the load: one in an idle service, up to `most` in a busy one, where a pass
+may wait some thousandths of a second to be joined.
 
 Source: Gao et al., "Low latency RNN inference with cellular batching", 2018 (joining what waits).
 """
@@ -18,6 +19,7 @@ from inference.networks import Network
 
 LEAST_FILL = 0.75  # of the longest recording of a batch: what is shorter would be mostly padding
 ANNOUNCED_SECONDS = 0.003  # so long an announcement is believed: twice what decoding ten seconds takes
+FOLLOWING_SECONDS = 0.003  # so long after a batch its places are filled again: answers leave, the next requests begin
 
 
 class _Pass:
@@ -34,7 +36,8 @@ class Batches:
     """Forward passes of `network` for the threads of this process, at most `most` streams in one.
 
     `allowed` says how many passes this process may make at once; one it makes always. While it makes as many, a pass
-    that begins waits for the recordings that were announced a moment ago. A pass that fails is repeated for each caller
+    that begins waits for the recordings that were announced a moment ago, and where it is smaller than the last one for
+    those that follow upon that. A pass that fails is repeated for each caller
     alone, so that one recording cannot spoil another. Make it before or after a fork, not while in use.
     """
 
@@ -44,6 +47,7 @@ class Batches:
         self._waiting: list[_Pass] = []
         self._announced: list[float] = []  # until when each announcement is believed, time.monotonic()
         self._running = 0
+        self._former = (1, 0.0)  # how many were in the last batch, and when it was done, time.monotonic()
 
     def announce(self) -> None:
         """A recording will be here in a moment; nothing need be done if it does not come."""
@@ -55,6 +59,9 @@ class Batches:
         mine = _Pass(spectra, state, last=last)
         with self._changed:
             del self._announced[:1]
+            now = time.monotonic()
+            while self._announced and self._announced[0] < now:
+                del self._announced[0]
             self._waiting.append(mine)
             self._appoint()
             self._changed.notify_all()
@@ -84,6 +91,7 @@ class Batches:
                 other.told.set()
             with self._changed:
                 self._running -= 1
+                self._former = len(batch), time.monotonic()
                 self._appoint()
 
     def _join(self, batch: list[_Pass]) -> None:
@@ -94,14 +102,19 @@ class Batches:
                 batch.append(other)
 
     def _expect(self, batch: list[_Pass]) -> None:
-        """Waits for what was announced, where there is room for it and no other pass to begin with it."""
-        while self._announced and self._rows(batch) < self._most and self._running >= self._allowed():
-            left = self._announced[0] - time.monotonic()
+        """Waits a moment for what may come, where there is room for it and no other pass to begin with it."""
+        while self._rows(batch) < self._most and self._running >= self._allowed():
+            left = self._expected_until(len(batch)) - time.monotonic()
             if left <= 0:
-                del self._announced[0]
-            else:
-                self._changed.wait(left)
-                self._join(batch)
+                return
+            self._changed.wait(left)
+            self._join(batch)
+
+    def _expected_until(self, size: int) -> float:
+        """When waiting is of no more use; those of a larger batch before are followed by others soon."""
+        former, done = self._former
+        announced = self._announced[-1] if self._announced else 0.0
+        return max(announced, done + FOLLOWING_SECONDS if size < former else 0.0)
 
     def _rows(self, batch: list[_Pass]) -> int:
         return sum(len(each.spectra) for each in batch)

@@ -151,6 +151,23 @@ def test_and_not_where_a_core_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     assert announced(2, monkeypatch, 20.0) == [(1, 10), (1, 10)]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "passes"), [(20.0, [(1, 10), (2, 10), (2, 10)]), (0.0, [(1, 10), (2, 10), (1, 10), (1, 10)])]
+)
+def test_after_a_batch_the_next_one_waits_for_as_many(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, passes: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr(batches, "FOLLOWING_SECONDS", seconds)
+    crowd = Crowd(Gated())
+    ask_all(crowd, [{}] * 3)
+    with ThreadPoolExecutor(2) as threads:
+        one = threads.submit(crowd.batches, spectra(1.0), torch.zeros(1, 1), last=True)
+        time.sleep(0.1)
+        other = threads.submit(crowd.batches, spectra(2.0), torch.zeros(1, 1), last=True)
+        assert [future.result(20)[0][0, 0, 0].real.item() for future in (one, other)] == [2, 4]
+    assert crowd.network.passes == passes
+
+
 def test_the_state_that_comes_back_is_ones_own() -> None:
     crowd = Crowd(Gated())
     futures = [crowd.ask(1.0), *(crowd.ask(1.0, channels=n, last=False) for n in (1, 2))]
