@@ -1,6 +1,7 @@
 """Batches from processes of their own, in order, so that mixing does not hold up training."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,4 +69,19 @@ def batches_from(step: int, dataset: Batches, workers: int, *, pinned: bool = Fa
         multiprocessing_context="spawn" if workers else None,
         pin_memory=pinned,
     )
-    yield from loader
+    batches = iter(loader)
+    try:
+        yield from batches
+    finally:
+        _stop(batches)
+
+
+def _stop(batches: Iterator[Batch]) -> None:
+    """Ends the processes. One that is stopped while it hands a batch over may abort, which torch reports as an error.
+
+    Left to the garbage collector, the report comes at any moment after the training.
+    """
+    shut_down = getattr(batches, "_shutdown_workers", None)  # there is no public way; without processes there is none
+    if shut_down is not None:
+        with suppress(RuntimeError):
+            shut_down()
