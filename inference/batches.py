@@ -18,7 +18,7 @@ from torch import Tensor
 from inference.networks import Network
 
 LEAST_FILL = 0.75  # of the longest recording of a batch: what is shorter would be mostly padding
-ANNOUNCED_SECONDS = 0.003  # so long an announcement is believed: twice what decoding ten seconds takes
+ANNOUNCED_SECONDS = 0.003  # so long an announcement is believed: twice what decoding 30 s of WAV takes
 FOLLOWING_SECONDS = 0.003  # so long after a batch its places are filled again: answers leave, the next requests begin
 
 
