@@ -108,6 +108,7 @@ def ask_all(crowd: Crowd, calls: list[dict[str, Any]]) -> list[Tensor]:
         ([{}, {"last": False}, {"last": False}], [(1, 10), (2, 10)]),  # of one length
         ([{}, {"last": False}, {"frames": 9}], [(1, 10), (1, 10), (1, 9)]),
         ([{}, {"frames": 9}, {"frames": 9, "last": False}, {}], [(1, 10), (2, 9), (1, 10)]),
+        ([{}, *[{"frames": 350}] * 4], [(1, 10), (4, 160), (4, 160), (4, 30)]),  # a long batch is cut in time
     ],
 )
 def test_who_is_joined(calls: list[dict[str, Any]], passes: list[tuple[int, int]]) -> None:
