@@ -14,6 +14,7 @@ from api.bookkeeping import Bookkeeping
 from api.cache import make_cache
 from api.canary import ModelChoice
 from api.crew import Crew
+from api.doorkeeper import Doorkeeper
 from api.errors import answer, request_id
 from api.gauges import Gauges
 from api.jobs.figures import JobFigures
@@ -99,6 +100,10 @@ def create_app(
     app.after_request(bookkeeping.end)
     _add_access(app, settings)
     app.after_request(_finish)
+    if not (settings.api_keys_file or settings.cache_bytes or tracing):  # these would have to be asked first
+        app.wsgi_app = Doorkeeper(  # type: ignore[method-assign]
+            app.wsgi_app, app.extensions["admission"], bookkeeping, settings.max_body_bytes
+        )
     if settings.trusted_proxies:
         trusted = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted)  # type: ignore[method-assign]

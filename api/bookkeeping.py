@@ -49,12 +49,13 @@ class Bookkeeping:
             "bytes": answer.content_length,
         }
         if isinstance(answer.response, StreamedBody | KeptStream):
-            answer.response.when_closed(partial(self._settle, account(), facts))
+            answer.response.when_closed(partial(self.settle, account(), facts))
         else:
-            self._settle(account(), facts)
+            self.settle(account(), facts)
         return answer
 
-    def _settle(self, known: Account, facts: dict[str, Any], *, sent: int | None = None, broken: str = "") -> None:
+    def settle(self, known: Account, facts: dict[str, Any], *, sent: int | None = None, broken: str = "") -> None:
+        """A request has ended; `facts` are those of every request."""
         seconds = time.perf_counter() - known.start
         known.broken = broken
         complete = facts["status"] == 200 and not broken

@@ -20,7 +20,6 @@ families is a bug: it is logged with the request's id and answered with a 500 th
 import errno
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, request
@@ -252,8 +251,15 @@ def _of_werkzeug(error: HTTPException) -> Response:
     return answer
 
 
+def family_problem(error: Exception, status: int, path: str, identity: str) -> bytes:
+    """The problem document of an error that has a status, met by the request `identity` for `path`."""
+    evidence = {"instance": path, "request_id": identity, **vars(error)}
+    return problems.document(status, str(error), evidence, kind=problem_type(type(error)), title=_title(error))
+
+
 def _of_family(error: Exception, status: int) -> Response:
-    answer = _problem(status, str(error), vars(error), kind=problem_type(type(error)), title=_title(error))
+    document = family_problem(error, status, request.path, request_id())
+    answer = Response(document, status, content_type=problems.MEDIA_TYPE)
     answer.retry_after = getattr(error, "retry_after", None)
     if WAY in vars(error):
         answer.headers["Link"] = f'<{vars(error)[WAY]}>; rel="alternate"'
@@ -262,7 +268,6 @@ def _of_family(error: Exception, status: int) -> Response:
     return answer
 
 
-def _problem(status: int, detail: str, evidence: Mapping[str, Any] | None = None, **kind: str) -> Response:
-    occurrence = {"instance": request.path, "request_id": request_id()}
-    document = problems.document(status, detail, {**occurrence, **(evidence or {})}, **kind)
+def _problem(status: int, detail: str) -> Response:
+    document = problems.document(status, detail, {"instance": request.path, "request_id": request_id()})
     return Response(document, status, content_type=problems.MEDIA_TYPE)

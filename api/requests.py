@@ -56,9 +56,8 @@ class HushRequest(Request):
 
     @cached_property
     def id(self) -> str:
-        """The client's X-Request-Id where it is sane, else a new one."""
-        given = self.headers.get("X-Request-Id", "")
-        return given if SANE_ID.fullmatch(given) else uuid4().hex
+        """See `request_id_of`."""
+        return request_id_of(self.environ)
 
     def new_spool(self) -> Spool:
         """A spool that is closed with the request."""
@@ -244,6 +243,14 @@ def uploaded_audio(request: HushRequest) -> BinaryIO:
     except (ClientDisconnected, ParseException) as error:
         raise MalformedBody("The body ended early, or its transfer coding is broken.") from error
     raise UnreadableContentType(request.mimetype)
+
+
+def request_id_of(environ: dict[str, Any]) -> str:
+    """The client's X-Request-Id where it is sane, else a new one, which then is the request's."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    if not SANE_ID.fullmatch(given):
+        environ["HTTP_X_REQUEST_ID"] = given = uuid4().hex
+    return str(given)
 
 
 def discard_body(request: HushRequest) -> None:
