@@ -1,7 +1,8 @@
 """What happens past capacity: accepted, refused and failed requests, and how long each kind of answer takes.
 
 First the capacity is measured with a closed loop, then requests arrive at 0.5, 1, 2 and 4 times that rate, at random
-instants that do not wait for answers (open loop, Poisson). Latencies count from the sending of a request; /healthz is
+instants that do not wait for answers (open loop, Poisson). The client computes on the same cores: how many of them it
+and the server used is told. Latencies count from the sending of a request; /healthz is
 asked 20 times a second by another process.
 
     make bench BENCH=overload
@@ -22,13 +23,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from benchmarks.efficiency import recording
+from benchmarks.efficiency import cpu_seconds, recording
 from benchmarks.figures import percentile, shown
 from benchmarks.load import exchange, prepared, saturate
 from benchmarks.machine import description
 from benchmarks.results import parser, write
 from benchmarks.watch import health_watched
-from tests.servers import start_gunicorn
+from tests.servers import Server, start_gunicorn
 
 CONNECTIONS = 96  # threads of the client
 
@@ -86,12 +87,12 @@ def open_loop(port: int, request: bytes, rate: float, seconds: float) -> Arrival
     return client.found
 
 
-def measure(port: int, request: bytes, factor: float, capacity: float, seconds: float) -> dict[str, Any]:
+def measure(server: Server, request: bytes, factor: float, capacity: float, seconds: float) -> dict[str, Any]:
     """One row."""
-    with health_watched(port) as health:
-        start = time.monotonic()
-        found = open_loop(port, request, factor * capacity, seconds)
-        passed = time.monotonic() - start
+    with health_watched(server.port) as health:
+        start, spent, own = time.monotonic(), cpu_seconds(server), time.process_time()
+        found = open_loop(server.port, request, factor * capacity, seconds)
+        passed, spent, own = time.monotonic() - start, cpu_seconds(server) - spent, time.process_time() - own
     counts = found.statuses
     return {
         "factor": factor,
@@ -100,6 +101,8 @@ def measure(port: int, request: bytes, factor: float, capacity: float, seconds: 
         "refused": counts[503],
         "failed": counts.total() - counts[200] - counts[503],
         "accepted_per_s": round(counts[200] / passed, 2),
+        "server_cores": round(spent / passed, 2),
+        "client_cores": round(own / passed, 2),
         "ms_200": [percentile(found.taken.get(200, []), p) for p in (50, 95, 99)],
         "ms_503": [percentile(found.taken.get(503, []), p) for p in (50, 95, 99)],
         "ms_health": [percentile(health, p) for p in (50, 95, 99)],
@@ -110,13 +113,14 @@ def measure(port: int, request: bytes, factor: float, capacity: float, seconds: 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows for the screen; ms are p50/p99."""
     lines = [
-        "factor offered/s accepted refused failed accepted/s   200 p50/p99 ms   503 p50/p99 ms  healthz p50/p99 ms"
+        "factor offered/s accepted refused failed accepted/s  server client   "
+        "200 p50/p99 ms   503 p50/p99 ms  healthz p50/p99 ms"
     ]
     for row in rows:
         times = [f"{shown(row[name][0]):>7}/{shown(row[name][2]):>7}" for name in ("ms_200", "ms_503", "ms_health")]
         lines.append(
             f"{row['factor']:6g} {row['offered_per_s']:9.1f} {row['accepted']:8} {row['refused']:7} {row['failed']:6} "
-            f"{row['accepted_per_s']:10.2f}  " + "  ".join(times)
+            f"{row['accepted_per_s']:10.2f}  {row['server_cores']:6.2f} {row['client_cores']:6.2f}  " + "  ".join(times)
         )
     return "\n".join(lines)
 
@@ -157,7 +161,7 @@ def main() -> None:
         saturate(server.port, [request], connections=4, seconds=1.0)
         closed = saturate(server.port, [request], connections=4, seconds=options.seconds)
         capacity = closed.served / options.seconds
-        rows = [measure(server.port, request, factor, capacity, options.seconds) for factor in options.factors]
+        rows = [measure(server, request, factor, capacity, options.seconds) for factor in options.factors]
     print(f"capacity in a closed loop: {capacity:.1f} requests/s of {options.clip:g} s\n{table(rows)}")
     write(
         options,
