@@ -108,10 +108,10 @@ class _Denoiser:
 
     @torch.inference_mode()
     def flush(self) -> Samples:
-        spectra = torch.cat([self._analysis.feed(self._pending), self._analysis.flush()], dim=1)
-        future = spectra.new_zeros(spectra.shape[0], self._lookahead, BINS)
+        spectra = [self._analysis.feed(self._pending), self._analysis.flush()]
+        future = spectra[0].new_zeros(len(spectra[0]), self._lookahead, BINS)
         missing = self._taken - self._given
-        return self._denoised([torch.cat([spectra, future], dim=1)], last=True)[:missing]
+        return self._denoised([torch.cat([*spectra, future], dim=1)], last=True)[:missing]
 
     def _cuts(self, more: int) -> list[int]:
         """Where whole blocks end in the pending samples and `more`."""

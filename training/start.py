@@ -1,10 +1,13 @@
-"""Weights to start a training from: a checkpoint's or a model's; a recurrent network may be made wider.
+"""Weights to start a training from: a checkpoint's or a model's; a recurrent network may grow.
+
+It may be made wider, or get a preview, which begins as nothing.
 
 Widening repeats units and shares out what they send on, so the wider network computes (up to its layer normalisation
 and the noise that tells the twins apart) what the narrow one did, and goes on learning from there.
 Source: Chen, Goodfellow and Shlens, "Net2Net: accelerating learning via knowledge transfer", 2016.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +15,7 @@ import torch
 from torch import Tensor
 
 from inference.errors import StoreError
+from inference.networks.recurrent import Recurrent, RecurrentConfig
 from inference.store import load_weights, parse_entry, read_entries
 from training.checkpoint import Checkpoint, Weights
 
@@ -48,15 +52,30 @@ def origin(start: str, models: Path) -> Origin:
 def starting_weights(origin: Origin, architecture: str, hyperparameters: dict[str, Any]) -> Weights:
     """The weights of `origin` for a network of these hyperparameters.
 
-    Raises ValueError when they differ in more than a larger `hidden` of the recurrent network.
+    Raises ValueError when they differ in more than a larger `hidden` or a preview more of the recurrent network.
     """
     if (origin.architecture, origin.hyperparameters) == (architecture, hyperparameters):
         return origin.weights
-    old, new = origin.hyperparameters.get("hidden", 0), hyperparameters.get("hidden", 0)
-    same = {**origin.hyperparameters, "hidden": new} == hyperparameters
-    if architecture != "recurrent" or origin.architecture != architecture or not same or old > new:
-        raise ValueError(f"the start is a {origin.architecture} network with {origin.hyperparameters}")
-    return widened(origin.weights, old, new)
+    try:
+        if {architecture, origin.architecture} != {"recurrent"}:
+            raise ValueError("only a recurrent network can grow")
+        return _grown(origin.weights, RecurrentConfig(**origin.hyperparameters), RecurrentConfig(**hyperparameters))
+    except ValueError as error:
+        found = f"the start is a {origin.architecture} network with {origin.hyperparameters}"
+        raise ValueError(f"{found}: {error}") from None
+
+
+def _grown(weights: Weights, old: RecurrentConfig, new: RecurrentConfig) -> Weights:
+    """Widened, and with a preview that begins as nothing."""
+    if old.hidden > new.hidden or (old.preview and old != new):
+        raise ValueError("it may become wider or get a preview, no more")
+    if replace(old, hidden=new.hidden, preview=new.preview, preview_layers=new.preview_layers) != new:
+        raise ValueError("the others of its hyperparameters must stay")
+    grown = widened(weights, old.hidden, new.hidden) if new.hidden > old.hidden else weights
+    if not new.preview:
+        return grown
+    fresh = Recurrent(new).state_dict()
+    return grown | {name: value for name, value in fresh.items() if name.startswith("preview.")}
 
 
 def widened(weights: Weights, old: int, new: int) -> Weights:

@@ -108,6 +108,7 @@ def _add_optimisation(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--warm-up", type=int, default=300, help="steps")
     group.add_argument("--weight-decay", type=float, default=0.01, help="of AdamW")
     group.add_argument("--clip-norm", type=float, default=1.0, help="longest gradient")
+    group.add_argument("--waveform", type=float, default=0.08, help="weight of the waveform's error in the loss")
     group.add_argument("--perceptual", type=float, default=0.06, help="weight of PESQ points lost in the loss")
     group.add_argument("--intelligibility", type=float, default=0.08, help="weight of ESTOI lost in the loss")
     group.add_argument("--average-decay", type=float, default=0.999, help="of the averaged weights")
@@ -192,7 +193,9 @@ def trainer_options(options: argparse.Namespace) -> TrainerOptions:
         weight_decay=options.weight_decay,
         clip_norm=options.clip_norm,
         average_decay=options.average_decay,
-        loss=LossWeights(perceptual=options.perceptual, intelligibility=options.intelligibility),
+        loss=LossWeights(
+            waveform=options.waveform, perceptual=options.perceptual, intelligibility=options.intelligibility
+        ),
         log_every=options.log_every,
         validate_every=options.validate_every * 60,
         save_every=options.save_every * 60,

@@ -1,8 +1,10 @@
 """A recurrent network that estimates a complex mask per frame, with a bounded look-ahead.
 
-    spectra -> features -> dense -> LSTM layers -> dense -> gain of every bin + a short filter for the low bins
+    spectra -> features -> dense (+ preview) -> LSTM layers -> dense -> gain of every bin + a filter for the low
 
-The recurrent part may take steps of several frames (`stride`): it then costs that much less per second of audio.
+The recurrent part may take steps of several frames (`stride`): it then costs that much less per second of audio. It may
+be told what comes next (`preview`): dilated convolutions over the encodings of the next steps, which have no memory, so
+that nothing but the look-ahead grows.
 
 The features are the log power of every bin and the compressed real and imaginary parts of the low bins, all relative
 to the running level of the stream, so the estimate does not depend on how loud the recording is. The low bins carry
@@ -10,9 +12,11 @@ voiced harmonics: there a filter over neighbouring frames (deep filtering) may a
 
 Sources: Valin, "A hybrid DSP/deep learning approach to real-time full-band speech enhancement", 2018 (gains from a
 recurrent trunk); Mack and Habets, "Deep filtering", 2019, and Schroeter et al., "DeepFilterNet", 2022 (filter taps
-for the low bins); Braun and Tashev, "Data augmentation and loss normalization", 2020 (level-independent features).
+for the low bins); van den Oord et al., "WaveNet", 2016 (dilated convolutions, here towards the future); Braun and
+Tashev, "Data augmentation and loss normalization", 2020 (level-independent features).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,6 +41,8 @@ class RecurrentConfig:
     taps: int = 3  # frames under the filter of a low bin, centred on the frame being estimated; odd
     lookahead: int = 4  # frames of the future every frame may use: 4 x 16 ms; a multiple of the stride
     stride: int = 1  # frames in one step of the recurrent part
+    preview: int = 0  # channels of the convolutions over the steps to come; 0 is without
+    preview_layers: int = 3  # layer k spans 2 * 2^k further steps: 14 steps in all for 3 layers
 
     def __post_init__(self) -> None:
         if self.lookahead % self.stride:
@@ -51,13 +57,39 @@ class RecurrentState(NamedTuple):
     level: LevelState
     pending: Tensor  # [batch, 0 to stride - 1, BINS], input frames that do not fill a step yet
     ready: Tensor  # [batch, stride - 1 to 0, BINS], estimates to be given with the next frames
-    spectra: Tensor  # [batch, lookahead + taps // 2, BINS], the last input frames of whole steps
-    encoded: Tensor  # [batch, lookahead / stride, hidden], encodings of the last steps
+    spectra: Tensor  # [batch, lookahead + reach * stride + taps // 2, BINS], the last input frames of whole steps
+    encoded: Tensor  # [batch, lookahead / stride to that + reach, hidden], encodings of the last steps
     hidden: Tensor  # [layers, batch, hidden]
     cell: Tensor  # [layers, batch, hidden]
 
 
 BATCH_AXES = (0, 0, 0, 0, 1, 1)  # of the tensors of a state after the level
+
+
+class Preview(nn.Module):
+    """What a step may know of the `reach` steps after it: [batch, reach + n, hidden] -> [batch, n, hidden].
+
+    It begins as zero, so that a network trained without it is the same with it.
+    """
+
+    def __init__(self, hidden: int, channels: int, layers: int) -> None:
+        super().__init__()
+        self.reach = 2 * (2**layers - 1)
+        self.narrow = nn.Linear(hidden, channels)
+        self.layers = nn.ModuleList(nn.Linear(3 * channels, channels) for _ in range(layers))
+        self.slopes = nn.ModuleList(nn.PReLU() for _ in range(layers))
+        self.widen = nn.Linear(channels, hidden)
+        nn.init.zeros_(self.widen.weight)
+        nn.init.zeros_(self.widen.bias)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """What is to be added to the first n steps."""
+        steps = self.narrow(encoded)
+        for number, (layer, slope) in enumerate(zip(self.layers, self.slopes, strict=True)):
+            dilation, count = 2**number, steps.shape[1] - 2 * 2**number
+            taps = [steps[:, tap * dilation : tap * dilation + count] for tap in range(3)]
+            steps = taps[0] + slope(layer(torch.cat(taps, dim=-1)))
+        return self.widen(steps)  # type: ignore[no-any-return]
 
 
 class Recurrent(nn.Module):
@@ -66,8 +98,11 @@ class Recurrent(nn.Module):
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__()
         self.config = config
-        self.lookahead = config.lookahead + config.stride - 1
         hidden, fine, stride = config.hidden, config.fine_bins, config.stride
+        self.preview = Preview(hidden, config.preview, config.preview_layers) if config.preview else None
+        self._reach = self.preview.reach if self.preview else 0  # steps
+        self._delay = config.lookahead + self._reach * stride  # frames, of the estimates of whole steps
+        self.lookahead = self._delay + stride - 1
         self.encoder = nn.Sequential(nn.Linear(stride * (BINS + 2 * fine), hidden), nn.LayerNorm(hidden), nn.PReLU())
         self.trunk = nn.LSTM(hidden, hidden, config.layers, batch_first=True)
         self.decoder = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.PReLU())
@@ -87,7 +122,7 @@ class Recurrent(nn.Module):
             level=LevelState.initial(batch, like.device),
             pending=frames(0),
             ready=frames(c.stride - 1),
-            spectra=frames(c.lookahead + c.taps // 2),
+            spectra=frames(self._delay + c.taps // 2),
             encoded=like.new_zeros(batch, c.lookahead // c.stride, c.hidden),
             hidden=like.new_zeros(c.layers, batch, c.hidden),
             cell=like.new_zeros(c.layers, batch, c.hidden),
@@ -95,16 +130,17 @@ class Recurrent(nn.Module):
 
     def forward(self, spectra: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         """Estimate [batch, frames, BINS]: its frame i is the clean speech of input frame i - lookahead."""
-        waiting = torch.cat([state.pending, spectra], dim=1)
+        waiting = _joined(state.pending, spectra)
         whole = waiting.shape[1] - waiting.shape[1] % self.config.stride
         estimate, state = self._steps(waiting[:, :whole], state)
-        ready = torch.cat([state.ready, estimate], dim=1)
+        early = estimate.new_zeros(len(estimate), whole - estimate.shape[1], BINS)
+        ready = _joined(state.ready, early, estimate)
         frames = spectra.shape[1]
         return ready[:, :frames], state._replace(pending=waiting[:, whole:], ready=ready[:, frames:])
 
     def phase(self, state: RecurrentState) -> int:
-        """Frames that do not fill a step; streams of the same phase go together."""
-        return state.pending.shape[1]
+        """Frames and steps held back; streams of the same phase go together."""
+        return state.encoded.shape[1] * self.config.stride + state.pending.shape[1]
 
     def merged(self, states: Sequence[RecurrentState]) -> RecurrentState:
         """One state of the streams of all `states`, which have the same phase."""
@@ -119,43 +155,54 @@ class Recurrent(nn.Module):
         return [RecurrentState(*part) for part in parts]
 
     def _steps(self, spectra: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
-        """Estimate [batch, frames, BINS] of frame i - config.lookahead, for a multiple of `stride` frames."""
+        """Estimates of frame i - delay for the frames i of whole steps; at first, of those that lie in the stream.
+
+        While the preview reaches beyond what has come there is nothing to estimate yet, and the trunk does not begin.
+        """
         if spectra.shape[1] == 0:
             return spectra, state
+        skip = self.config.lookahead // self.config.stride
         features, level = self._features(spectra, state.level)  # [batch, frames, BINS + 2 * fine_bins]
         features = features.to(self.gains.weight.dtype)
         grouped = features.unflatten(1, (-1, self.config.stride)).flatten(2)  # [batch, steps, stride * (...)]
-        steps, delay = grouped.shape[1], state.encoded.shape[1]
-        encoded = torch.cat([state.encoded, self.encoder(grouped)], dim=1)  # [batch, delay + steps, hidden]
-        trunk, (hidden, cell) = self.trunk(encoded[:, delay:], (state.hidden, state.cell))
+        encoded = _joined(state.encoded, self.encoder(grouped))  # [batch, skip + reach + steps, hidden]
+        steps = max(encoded.shape[1] - skip - self._reach, 0)
+        noisy = _joined(state.spectra, spectra)
+        state = state._replace(level=level, spectra=noisy[:, spectra.shape[1] :], encoded=encoded[:, steps:])
+        if steps == 0:
+            return spectra[:, :0], state
+        inputs = encoded[:, skip : skip + steps]
+        if self.preview is not None:
+            inputs = inputs + self.preview(encoded[:, skip:])
+        trunk, (hidden, cell) = self.trunk(inputs, (state.hidden, state.cell))
         decoded = self.decoder(torch.cat([trunk, encoded[:, :steps]], dim=-1))  # [batch, steps, hidden]
-        noisy = torch.cat([state.spectra, spectra], dim=1)
-        estimate = self._mask(noisy, decoded, spectra.shape[1])
-        return estimate, state._replace(
-            level=level, spectra=noisy[:, spectra.shape[1] :], encoded=encoded[:, steps:], hidden=hidden, cell=cell
-        )
+        estimated = self._mask(noisy[:, spectra.shape[1] - steps * self.config.stride :], decoded)
+        return estimated, state._replace(hidden=hidden, cell=cell)
 
     def _features(self, spectra: Tensor, level: LevelState) -> tuple[Tensor, LevelState]:
-        power = spectra.real.square() + spectra.imag.square()
+        power = (spectra * spectra.conj()).real
         reference, level = running_level(power.mean(dim=-1), level)  # [batch, frames]
-        relative = power / reference[..., None]
-        log_power = (torch.log10(relative + FLOOR) + 2.0) / 2.0  # about zero mean and unit variance on speech
+        octaves = torch.log2(power / reference[..., None] + FLOOR)
+        log_power = octaves * (math.log10(2.0) / 2.0) + 1.0  # about zero mean and unit variance on speech
         fine = self.config.fine_bins
         # |X|^0.3 e^{j arg X}, relative to the level: X / sqrt(reference) * relative^((0.3 - 1) / 2)
-        scale = (relative[..., :fine] + FLOOR).pow((COMPRESSION - 1.0) / 2.0) * reference[..., None].rsqrt()
-        low = spectra[..., :fine]
-        return torch.cat([log_power, low.real * scale, low.imag * scale], dim=-1), level
+        scale = torch.exp2(octaves[..., :fine] * ((COMPRESSION - 1.0) / 2.0)) * reference[..., None].rsqrt()
+        low = spectra[..., :fine] * scale
+        return torch.cat([log_power, low.real, low.imag], dim=-1), level
 
-    def _mask(self, noisy: Tensor, decoded: Tensor, frames: int) -> Tensor:
+    def _mask(self, noisy: Tensor, decoded: Tensor) -> Tensor:
         taps, fine = self.config.taps, self.config.fine_bins
-        centre = taps // 2
+        centre, frames = taps // 2, decoded.shape[1] * self.config.stride
         gains = torch.sigmoid(self.gains(decoded).float()).unflatten(-1, (-1, BINS)).flatten(1, 2)
         filters = self.filters(decoded).float().unflatten(-1, (-1, taps, fine, 2)).flatten(1, 2)
-        # Real times complex would make the gains complex first.
-        parts = torch.view_as_real(noisy[:, centre : centre + frames])
-        estimate = torch.view_as_complex(gains[..., None] * parts)
         coefficients = torch.view_as_complex(filters.contiguous())  # [batch, frames, taps, fine]
-        low = estimate[..., :fine]
+        estimate: Tensor = gains * noisy[:, centre : centre + frames]
         for tap in range(taps):
-            low = low + coefficients[:, :, tap] * noisy[:, tap : tap + frames, :fine]
-        return torch.cat([low, estimate[..., fine:]], dim=-1)
+            estimate[..., :fine] += coefficients[:, :, tap] * noisy[:, tap : tap + frames, :fine]
+        return estimate
+
+
+def _joined(*parts: Tensor) -> Tensor:
+    """The parts one after the other in time, without a copy where only one holds anything."""
+    held = [part for part in parts if part.shape[1]]
+    return held[0] if len(held) == 1 else torch.cat(parts, dim=1)

@@ -18,6 +18,7 @@ SMALL: list[tuple[str, dict[str, Any]]] = [
     ("dae", {"hidden": [64], "latent": 16}),
     ("recurrent", {"hidden": 32}),
     ("recurrent", {"hidden": 32, "stride": 2}),
+    ("recurrent", {"hidden": 32, "stride": 2, "preview": 8, "preview_layers": 2}),
 ]
 
 
@@ -26,8 +27,10 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(1)
     architecture, hyperparameters = request.param
     network = ARCHITECTURES[architecture].build(hyperparameters).eval()
-    if architecture == "recurrent":
-        nn.init.normal_(network.filters.weight, std=0.05)  # the filters start at zero: make them count
+    if architecture == "recurrent":  # what starts at zero is made to count
+        nn.init.normal_(network.filters.weight, std=0.05)
+        if network.preview is not None:
+            nn.init.normal_(network.preview.widen.weight, std=0.3)
     return network
 
 

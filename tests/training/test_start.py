@@ -76,3 +76,17 @@ def test_a_wider_network_begins_with_what_the_narrow_one_computes(begun: Origin,
 def test_another_network_is_refused(begun: Origin, changed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="recurrent"):
         starting_weights(begun, "recurrent", hyperparameters(**changed))
+
+
+def test_a_preview_begins_as_nothing(begun: Origin) -> None:
+    wanted = hyperparameters(preview=8, preview_layers=2)
+    weights = starting_weights(begun, "recurrent", wanted)
+    assert weights["preview.narrow.weight"].count_nonzero() > 0
+    torch.testing.assert_close(answer(weights, wanted), answer(begun.weights, hyperparameters()), rtol=1e-4, atol=1e-5)
+
+
+def test_a_preview_stays_as_it_is(begun: Origin) -> None:
+    small = hyperparameters(preview=8)
+    weights = starting_weights(begun, "recurrent", small)
+    with pytest.raises(ValueError, match="wider or get a preview"):
+        starting_weights(Origin("recurrent", small, weights), "recurrent", hyperparameters(preview=16))
