@@ -21,6 +21,8 @@ class Crew:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._left = mmap.mmap(-1, SEATS)  # shared with the workers: 1 where the one in that seat left in order
+        # Shared as well: 0 for a seat where nobody accepts connections, otherwise how many its worker has, and one.
+        self._carried = memoryview(mmap.mmap(-1, 4 * SEATS)).cast("I")
         metrics.count("hush_worker_starts_total", amount=0)
         for how in WAYS:
             metrics.count("hush_worker_exits_total", (how,), 0)
@@ -36,11 +38,21 @@ class Crew:
         """In the worker, before its first request."""
         self._metrics.sit_down(f"worker{worker.seat}")
 
+    def carry(self, worker: Any) -> None:
+        """In the worker, whenever it may have got or lost connections."""
+        self._carried[worker.seat] = 1 + worker.nr_conns if worker.alive else 0
+
+    def has_less_than(self, worker: Any) -> bool:
+        """In the worker: whether another one has fewer connections."""
+        workers = range(worker.cfg.workers + 1)  # seats are taken from the first on; one more while one is replaced
+        return any(0 < self._carried[seat] <= worker.nr_conns for seat in workers if seat != worker.seat)
+
     def leave(self, worker: Any) -> None:
         """In the worker, as the last thing it does."""
         self._left[worker.seat] = 1
 
     def dismiss(self, worker: Any) -> None:
         """In the master, once `worker` is dead."""
+        self._carried[worker.seat] = 0
         how = "orderly" if self._left[worker.seat] else "hung" if worker.aborted else "died"
         self._metrics.count("hush_worker_exits_total", (how,))

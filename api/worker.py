@@ -21,6 +21,7 @@ from api.security_headers import SECURITY_HEADERS
 
 HEAD_SECONDS = 15.0  # as nginx has it (client_header_timeout)
 ACCEPT_PAUSE_SECONDS = 0.1
+YIELD_SECONDS = 0.001  # a process that waits for a connection is awake in a twentieth of it
 
 
 class _Page:
@@ -60,14 +61,26 @@ class ProblemWorker(ThreadWorker):  # type: ignore[misc]
         fork_signals.release()
 
     def notify(self) -> None:
-        """Tells the master that the main loop runs, which it does at least once a second."""
+        """Tells the master that the main loop runs, which it does at least once a second, and the others how busy."""
         super().notify()
+        self._crew.carry(self)
         self._trim()
 
+    @property
+    def _crew(self) -> Any:
+        return self.wsgi.extensions["crew"]
+
     def accept(self, listener: Any) -> None:
-        """Accepts, or waits a little when there are no descriptors left: others will be given back."""
+        """Accepts, after those who have fewer connections had a chance to.
+
+        Connections are kept for many requests: whoever got most of them by chance would be slow for as long as they
+        stay. Waits a little as well when there are no descriptors left: others will be given back.
+        """
+        if self._crew.has_less_than(self):
+            time.sleep(YIELD_SECONDS)
         try:
             super().accept(listener)
+            self._crew.carry(self)
         except OSError as error:
             if error.errno not in USED_UP:
                 raise
