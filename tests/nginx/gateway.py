@@ -26,6 +26,7 @@ class Running:
     url: str
     port: int
     folder: Path
+    pid: int  # of the master
 
     def log(self, request_id: str) -> list[dict[str, Any]]:
         """Lines of the access log with this request id; waits for them, as nginx logs after it has answered."""
@@ -63,7 +64,7 @@ def gateway(folder: Path, upstream: str, *, rate: int = 0, workers: str = "1", *
     try:
         wait_for(lambda: process.poll() is not None or accepts(port), 10, "listening of nginx")
         assert process.poll() is None, process.communicate()[1]
-        yield Running(f"http{'s' if chosen.tls_certificate else ''}://127.0.0.1:{port}", port, folder)
+        yield Running(f"http{'s' if chosen.tls_certificate else ''}://127.0.0.1:{port}", port, folder, process.pid)
     finally:
         process.send_signal(signal.SIGQUIT)
         _, complaints = process.communicate(timeout=20)
