@@ -59,17 +59,20 @@ class RecurrentState(NamedTuple):
     ready: Tensor  # [batch, stride - 1 to 0, BINS], estimates to be given with the next frames
     spectra: Tensor  # [batch, lookahead + reach * stride + taps // 2, BINS], the last input frames of whole steps
     encoded: Tensor  # [batch, lookahead / stride to that + reach, hidden], encodings of the last steps
+    previewed: Tensor  # [batch, 0 to reach, preview], see `Preview`
     hidden: Tensor  # [layers, batch, hidden]
     cell: Tensor  # [layers, batch, hidden]
 
 
-BATCH_AXES = (0, 0, 0, 0, 1, 1)  # of the tensors of a state after the level
+BATCH_AXES = (0, 0, 0, 0, 0, 1, 1)  # of the tensors of a state after the level
 
 
 class Preview(nn.Module):
-    """What a step may know of the `reach` steps after it: [batch, reach + n, hidden] -> [batch, n, hidden].
+    """What a step may know of the `reach` steps after it; adds nothing until it is trained.
 
-    It begins as zero, so that a network trained without it is the same with it.
+    A stream of encodings [batch, n, hidden] in, what is to be added to them out, `reach` steps late. Each layer holds the
+    last steps that it will need again: `held` is those of all layers, one after the other. At first there are fewer, and
+    the first layers have theirs.
     """
 
     def __init__(self, hidden: int, channels: int, layers: int) -> None:
@@ -82,14 +85,18 @@ class Preview(nn.Module):
         nn.init.zeros_(self.widen.weight)
         nn.init.zeros_(self.widen.bias)
 
-    def forward(self, encoded: Tensor) -> Tensor:
-        """What is to be added to the first n steps."""
-        steps = self.narrow(encoded)
+    def forward(self, encoded: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
+        """The answer [batch, n less what is held more now than before, hidden], and what is held now."""
+        steps, kept = self.narrow(encoded), []
         for number, (layer, slope) in enumerate(zip(self.layers, self.slopes, strict=True)):
-            dilation, count = 2**number, steps.shape[1] - 2 * 2**number
-            taps = [steps[:, tap * dilation : tap * dilation + count] for tap in range(3)]
+            dilation, span = 2**number, 2 * 2**number
+            mine, held = held[:, :span], held[:, span:]
+            steps = torch.cat([mine, steps], dim=1)
+            count = max(steps.shape[1] - span, 0)
+            kept.append(steps[:, count:])
+            taps = [steps[:, tap * dilation :][:, :count] for tap in range(3)]
             steps = taps[0] + slope(layer(torch.cat(taps, dim=-1)))
-        return self.widen(steps)  # type: ignore[no-any-return]
+        return self.widen(steps), torch.cat(kept, dim=1)
 
 
 class Recurrent(nn.Module):
@@ -124,6 +131,7 @@ class Recurrent(nn.Module):
             ready=frames(c.stride - 1),
             spectra=frames(self._delay + c.taps // 2),
             encoded=like.new_zeros(batch, c.lookahead // c.stride, c.hidden),
+            previewed=like.new_zeros(batch, 0, c.preview),
             hidden=like.new_zeros(c.layers, batch, c.hidden),
             cell=like.new_zeros(c.layers, batch, c.hidden),
         )
@@ -165,15 +173,17 @@ class Recurrent(nn.Module):
         features, level = self._features(spectra, state.level)  # [batch, frames, BINS + 2 * fine_bins]
         features = features.to(self.gains.weight.dtype)
         grouped = features.unflatten(1, (-1, self.config.stride)).flatten(2)  # [batch, steps, stride * (...)]
-        encoded = _joined(state.encoded, self.encoder(grouped))  # [batch, skip + reach + steps, hidden]
+        new = self.encoder(grouped)
+        encoded = _joined(state.encoded, new)  # [batch, skip + reach + steps, hidden]
         steps = max(encoded.shape[1] - skip - self._reach, 0)
         noisy = _joined(state.spectra, spectra)
         state = state._replace(level=level, spectra=noisy[:, spectra.shape[1] :], encoded=encoded[:, steps:])
-        if steps == 0:
-            return spectra[:, :0], state
         inputs = encoded[:, skip : skip + steps]
         if self.preview is not None:
-            inputs = inputs + self.preview(encoded[:, skip:])
+            added, previewed = self.preview(new, state.previewed)
+            inputs, state = inputs + added, state._replace(previewed=previewed)
+        if steps == 0:
+            return spectra[:, :0], state
         trunk, (hidden, cell) = self.trunk(inputs, (state.hidden, state.cell))
         decoded = self.decoder(torch.cat([trunk, encoded[:, :steps]], dim=-1))  # [batch, steps, hidden]
         estimated = self._mask(noisy[:, spectra.shape[1] - steps * self.config.stride :], decoded)
