@@ -70,9 +70,9 @@ BATCH_AXES = (0, 0, 0, 0, 0, 1, 1)  # of the tensors of a state after the level
 class Preview(nn.Module):
     """What a step may know of the `reach` steps after it; adds nothing until it is trained.
 
-    A stream of encodings [batch, n, hidden] in, what is to be added to them out, `reach` steps late. Each layer holds the
-    last steps that it will need again: `held` is those of all layers, one after the other. At first there are fewer, and
-    the first layers have theirs.
+    A stream of encodings [batch, n, hidden] in, what is to be added to them out, `reach` steps late. Each layer holds
+    the last steps that it will need again: `held` is those of all layers, one after the other. At first there are
+    fewer, and the first layers have theirs.
     """
 
     def __init__(self, hidden: int, channels: int, layers: int) -> None:

@@ -43,7 +43,7 @@ def test_the_refusal_at_the_door_is_that_of_the_application(full: FlaskClient):
 def test_it_is_counted(full: FlaskClient):
     post(full)
     page = full.get("/metrics").get_data(as_text=True)
-    assert 'hush_refusals_total{kind="queue-full"} 1.0' in page
+    assert 'hush_refusals_total{reason="queue-full"} 1.0' in page
     assert 'hush_requests_total{model="",route="/predict",status="503"} 1.0' in page
 
 

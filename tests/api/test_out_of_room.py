@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask.testing import FlaskClient
@@ -19,6 +20,8 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn
 
 from api import worker as worker_module
+from api.crew import Crew
+from api.metrics import Metrics
 from api.worker import ProblemWorker
 from tests.api.conftest import Make
 from tests.api.recordings import FORM_TYPE, decoded, encoded, form, noise
@@ -111,6 +114,7 @@ def test_a_recording_to_mix_is_bounded_in_memory(client: FlaskClient):
 def worker() -> Iterator[ProblemWorker]:
     config = Config()
     made = ProblemWorker(1, 0, [], None, 30, config, Logger(config))
+    made.seat, made.wsgi = 0, SimpleNamespace(extensions={"crew": Crew(Metrics())})
     yield made
     made.tmp.close()
 
