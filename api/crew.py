@@ -12,6 +12,7 @@ from typing import Any
 from api.metrics import Metrics
 
 SEATS = 4096  # more than there may be workers
+GENERATIONS = 4  # of workers that may be there at once, while reloads follow each other; seats are taken in order
 WAYS = ("orderly", "hung", "died")
 
 
@@ -44,8 +45,8 @@ class Crew:
 
     def has_less_than(self, worker: Any) -> bool:
         """In the worker: whether another one has fewer connections."""
-        workers = range(worker.cfg.workers + 1)  # seats are taken from the first on; one more while one is replaced
-        return any(0 < self._carried[seat] <= worker.nr_conns for seat in workers if seat != worker.seat)
+        seats = range(GENERATIONS * worker.cfg.workers)
+        return any(0 < self._carried[seat] <= worker.nr_conns for seat in seats if seat != worker.seat)
 
     def leave(self, worker: Any) -> None:
         """In the worker, as the last thing it does."""

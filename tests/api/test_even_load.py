@@ -1,5 +1,6 @@
 """Connections are shared out evenly among the workers, through the real server."""
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -34,12 +35,19 @@ def opened(server: Server, count: int, clients: ExitStack) -> None:
         time.sleep(0.02)
 
 
+def most_of_twelve(server: Server) -> int:
+    """Connections of the worker with most, when there are twelve: the middle of five trials, as machines are busy."""
+    found = []
+    for _ in range(5):
+        wait_for(lambda: sum(connections(server)) == 0, 10, "an idle server")
+        with ExitStack() as clients:
+            opened(server, 12, clients)
+            found.append(max(connections(server)))
+    return sorted(found)[2]
+
+
 def test_each_worker_has_as_many(server: Server):
-    wait_for(lambda: sum(connections(server)) == 0, 10, "an idle server")
-    with ExitStack() as clients:
-        opened(server, 12, clients)
-        assert max(connections(server)) <= 5  # 4 each, but for a worker that was late once
-    wait_for(lambda: sum(connections(server)) == 0, 10, "the end of all connections")
+    assert most_of_twelve(server) <= 5  # 4 each, but for a worker that was late once
 
 
 def test_a_new_worker_takes_part(server: Server):
@@ -53,6 +61,16 @@ def test_a_new_worker_takes_part(server: Server):
         opened(server, 6, clients)
         new = next(worker for worker in server.workers() if worker.pid not in before)
         assert sum(connection.status == "ESTABLISHED" for connection in new.net_connections()) >= 2
+
+
+def test_after_a_reload(server: Server):
+    """The new workers sit elsewhere."""
+    before = {worker.pid for worker in server.workers()}
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: not before & {worker.pid for worker in server.workers()}, 30, "the end of the old workers")
+    wait_for(lambda: len(server.workers()) == WORKERS, 30, "new workers")
+    time.sleep(1.5)
+    assert most_of_twelve(server) <= 5
 
 
 def test_a_worker_that_waits_in_vain_accepts_all_the_same(tmp_path: Path):
