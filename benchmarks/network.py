@@ -61,14 +61,16 @@ def accumulates(model: Model) -> float:
         matrices = sum(weight.numel() for weight in module.parameters() if weight.ndim == 2)
         found += matrices * result[..., 0].numel()
 
+    spectra = torch.ones(1, FRAMES, BINS, dtype=torch.complex64)
+    with torch.inference_mode():  # a stream under way: at its beginning a network may have nothing to do yet
+        _, state = model.network(spectra, model.network.initial_state(1))  # type: ignore[operator]
     hooks = [
         module.register_forward_hook(count)
         for module in model.network.modules()
         if isinstance(module, nn.Linear | PackedLstm) or type(module) is nn.LSTM
     ]
     with torch.inference_mode():
-        spectra = torch.ones(1, FRAMES, BINS, dtype=torch.complex64)
-        model.network(spectra, model.network.initial_state(1))  # type: ignore[operator]
+        model.network(spectra, state)  # type: ignore[operator]
     for hook in hooks:
         hook.remove()
     return found * SAMPLING_RATE / HOP / FRAMES
