@@ -122,8 +122,8 @@ accesslog = None
 
 # Set before the application is imported. One thread for each library that would start its own pool: more threads than
 # cores halve the throughput, and a pool made before the fork hangs the workers. oneDNN keeps a compiled kernel for
-# each layer and input length: with 64 of them a clip of 5 s takes 17 ms of CPU time, with 16 it takes 21, for 15 MB less
-# in a worker; no bound let workers grow by hundreds. torch keeps matrix products besides, in every thread, up to
+# each layer and input length: with 64 of them a clip of 5 s takes 17 ms of CPU time, with 16 it takes 21, for 15 MB
+# less in a worker; no bound let workers grow by hundreds. torch keeps matrix products besides, in every thread, up to
 # LRU_CACHE_CAPACITY (1024) of each kind: 1 MB for each length of recording. Waiting must not spin.
 raw_env = [
     "OMP_NUM_THREADS=1",
