@@ -75,7 +75,7 @@ def _grown(weights: Weights, old: RecurrentConfig, new: RecurrentConfig) -> Weig
     if not new.preview:
         return grown
     fresh = Recurrent(new).state_dict()
-    return grown | {name: value for name, value in fresh.items() if name.startswith("preview.")}
+    return {name: value for name, value in fresh.items() if name.startswith("preview.")} | grown  # a trained one stays
 
 
 def widened(weights: Weights, old: int, new: int) -> Weights:

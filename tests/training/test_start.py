@@ -88,5 +88,8 @@ def test_a_preview_begins_as_nothing(begun: Origin) -> None:
 def test_a_preview_stays_as_it_is(begun: Origin) -> None:
     small = hyperparameters(preview=8)
     weights = starting_weights(begun, "recurrent", small)
+    said_by_default = {name: value for name, value in small.items() if name != "preview_layers"}
+    again = starting_weights(Origin("recurrent", said_by_default, weights), "recurrent", small)
+    assert all(torch.equal(value, weights[name]) for name, value in again.items())
     with pytest.raises(ValueError, match="wider or get a preview"):
         starting_weights(Origin("recurrent", small, weights), "recurrent", hyperparameters(preview=16))
