@@ -20,7 +20,7 @@ from inference.store import Model
 BLOCK_FRAMES = 640  # spectra in one forward pass, of all channels together: 10 s of mono. Bounds memory; longer blocks
 MIN_BLOCK_FRAMES = 64  # leave the caches of a core, blocks shorter than this (1 s) are mostly overhead
 LENGTH_STEP = 32  # spectra. Recordings end in blocks of a multiple of it: oneDNN compiles its kernels for each length,
-# which takes a quarter of the time of a clip of 5 s, and keeps a few
+# which takes a fifth of the time of a clip of 5 s, and keeps a few
 
 
 class Enhancer:
