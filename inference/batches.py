@@ -3,7 +3,7 @@
 A network whose weights do not fit the caches of a core spends most of a pass on fetching them: four recordings together
 take about half the time. A call that finds its process idle begins at once; what arrives meanwhile goes together into
 the next pass. So the size of a batch follows the load: one in an idle service, up to `most` in a busy one, where a pass
-may wait some thousandths of a second to be joined.
+may wait for those who were just answered to come back.
 
 Source: Gao et al., "Low latency RNN inference with cellular batching", 2018 (joining what waits).
 """
@@ -16,13 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inference.followers import Followers
 from inference.networks import Network
 
 LEAST_FILL = 0.75  # of the longest recording of a batch: what is shorter would be mostly padding
 PASS_FRAMES = 640  # spectra of all recordings together that the network gets at once: the rest of a batch follows. The
 # activations of four times 10 s take 57 MiB in one piece, 22 MiB in four, and no more time.
-ANNOUNCED_SECONDS = 0.003  # so long an announcement is believed: twice what decoding 30 s of WAV takes
-FOLLOWING_SECONDS = 0.003  # so long after a batch its places are filled again: answers leave, the next requests begin
 
 
 class _Pass:
@@ -39,32 +38,23 @@ class Batches:
     """Forward passes of `network` for the threads of this process, at most `most` streams in one.
 
     `allowed` says how many passes this process may make at once; one it makes always. While it makes as many, a pass
-    that begins waits for the recordings that were announced a moment ago, and where it is smaller than the last one for
-    those that follow upon that. A pass that fails is repeated for each caller
-    alone, so that one recording cannot spoil another. Make it before or after a fork, not while in use.
+    that begins waits for those of the last one where they are known to come back (`Followers`). A pass that fails is
+    repeated for each caller alone, so that one recording cannot spoil another. Make it before or after a fork, not
+    while in use.
     """
 
     def __init__(self, network: Network, allowed: Callable[[], int], most: int) -> None:
         self._network, self._allowed, self._most = network, allowed, most
         self._changed = threading.Condition()
         self._waiting: list[_Pass] = []
-        self._announced: list[float] = []  # until when each announcement is believed, time.monotonic()
         self._running = 0
-        self._former = (1, 0.0)  # how many were in the last batch, and when it was done, time.monotonic()
-
-    def announce(self) -> None:
-        """A recording will be here in a moment; nothing need be done if it does not come."""
-        with self._changed:
-            self._announced.append(time.monotonic() + ANNOUNCED_SECONDS)
+        self._followers = Followers()
 
     def __call__(self, spectra: Tensor, state: Any, *, last: bool) -> tuple[Tensor, Any]:
         """As `network`; with `last` the state that comes back must not be used: it may have seen padding."""
         mine = _Pass(spectra, state, last=last)
         with self._changed:
-            del self._announced[:1]
-            now = time.monotonic()
-            while self._announced and self._announced[0] < now:
-                del self._announced[0]
+            self._followers.arrived(time.monotonic())
             self._waiting.append(mine)
             self._appoint()
             self._changed.notify_all()
@@ -83,18 +73,20 @@ class Batches:
             self._waiting.pop(0).told.set()
 
     def _lead(self, mine: _Pass) -> None:
-        batch = [mine]
+        batch, begun = [mine], time.monotonic()
         try:
             with self._changed:
                 self._join(batch)
                 self._expect(batch)
+            begun = time.monotonic()
             self._compute(batch)
         finally:
             for other in batch[1:]:
                 other.told.set()
             with self._changed:
                 self._running -= 1
-                self._former = len(batch), time.monotonic()
+                now = time.monotonic()
+                self._followers.answered(len(batch), now - begun, now)
                 self._appoint()
 
     def _join(self, batch: list[_Pass]) -> None:
@@ -105,19 +97,13 @@ class Batches:
                 batch.append(other)
 
     def _expect(self, batch: list[_Pass]) -> None:
-        """Waits a moment for what may come, where there is room for it and no other pass to begin with it."""
+        """Waits for those who come back, where there is room for them and no other pass to begin with them."""
         while self._rows(batch) < self._most and self._running >= self._allowed():
-            left = self._expected_until(len(batch)) - time.monotonic()
+            left = self._followers.expected_until() - time.monotonic()
             if left <= 0:
                 return
             self._changed.wait(left)
             self._join(batch)
-
-    def _expected_until(self, size: int) -> float:
-        """When waiting is of no more use; those of a larger batch before are followed by others soon."""
-        former, done = self._former
-        announced = self._announced[-1] if self._announced else 0.0
-        return max(announced, done + FOLLOWING_SECONDS if size < former else 0.0)
 
     def _rows(self, batch: list[_Pass]) -> int:
         return sum(len(each.spectra) for each in batch)

@@ -45,8 +45,6 @@ class Enhancer:
         self._to_model = StreamResampler(rate, SAMPLING_RATE, channels)
         self._from_model = StreamResampler(SAMPLING_RATE, self.output_rate, channels)
         self._denoiser = _Denoiser(model, channels, attenuation_limit_db)
-        if model.batches is not None:
-            model.batches.announce()
         self._taken = 0  # frames fed so far, at `rate`
         self._given = 0  # frames answered so far, at `output_rate`
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from inference import batches
 from inference.batches import Batches
 from inference.enhancer import Enhancer, enhance
 from inference.samples import Samples
@@ -39,6 +38,7 @@ class Gated:
         self.passes: list[tuple[int, ...]] = []
         self.started = 0
         self.poison: float | None = None
+        self.seconds = 0.0  # that a pass takes
 
     def initial_state(self, batch: int) -> Tensor:
         return torch.zeros(batch, 1)
@@ -46,6 +46,7 @@ class Gated:
     def __call__(self, spectra: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         self.started += 1
         assert self.gate.wait(20)
+        time.sleep(self.seconds)
         self.passes.append(tuple(spectra.shape[:2]))
         if self.poison is not None and (spectra.real == self.poison).any():
             raise ValueError("poisoned")
@@ -125,48 +126,54 @@ def test_a_free_core_is_used_at_once() -> None:
     assert all(future.result(20) for future in futures)
 
 
-def announced(allowed: int, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[tuple[int, ...]]:
-    """The passes made when a recording comes right after another one had been announced."""
-    monkeypatch.setattr(batches, "ANNOUNCED_SECONDS", seconds)
-    crowd = Crowd(Gated(), lambda: allowed)
-    crowd.open()
-    crowd.batches.announce()
-    crowd.batches.announce()
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(crowd.batches, spectra(1.0), torch.zeros(1, 1), last=True)
-        time.sleep(0.1)
-        second = threads.submit(crowd.batches, spectra(2.0), torch.zeros(1, 1), last=True)
-        assert [future.result(20)[0][0, 0, 0].real.item() for future in (first, second)] == [2, 4]
-    return crowd.network.passes
+class Expecting:
+    """Stands in for `Followers` that always, or never, expect somebody."""
 
+    def __init__(self, until: float) -> None:
+        self._until = until
 
-def test_what_was_announced_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert announced(1, monkeypatch, 20.0) == [(2, 10)]
+    def arrived(self, now: float) -> None: ...
 
+    def answered(self, recordings: int, seconds: float, now: float) -> None: ...
 
-def test_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert announced(1, monkeypatch, 0.01) == [(1, 10), (1, 10)]
-
-
-def test_and_not_where_a_core_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert announced(2, monkeypatch, 20.0) == [(1, 10), (1, 10)]
+    def expected_until(self) -> float:
+        return self._until
 
 
 @pytest.mark.parametrize(
-    ("seconds", "passes"), [(20.0, [(1, 10), (2, 10), (2, 10)]), (0.0, [(1, 10), (2, 10), (1, 10), (1, 10)])]
+    ("allowed", "seconds", "passes"),
+    [(1, 20.0, [(4, 10)]), (1, 0.0, [(1, 10)] * 4), (2, 20.0, [(1, 10)] * 4)],  # a free core is not left idle for it
 )
-def test_after_a_batch_the_next_one_waits_for_as_many(
-    monkeypatch: pytest.MonkeyPatch, seconds: float, passes: list[tuple[int, int]]
-) -> None:
-    monkeypatch.setattr(batches, "FOLLOWING_SECONDS", seconds)
-    crowd = Crowd(Gated())
-    ask_all(crowd, [{}] * 3)
-    with ThreadPoolExecutor(2) as threads:
-        one = threads.submit(crowd.batches, spectra(1.0), torch.zeros(1, 1), last=True)
-        time.sleep(0.1)
-        other = threads.submit(crowd.batches, spectra(2.0), torch.zeros(1, 1), last=True)
-        assert [future.result(20)[0][0, 0, 0].real.item() for future in (one, other)] == [2, 4]
+def test_who_is_expected_is_waited_for(allowed: int, seconds: float, passes: list[tuple[int, int]]) -> None:
+    crowd = Crowd(Gated(), lambda: allowed)
+    crowd.open()
+    crowd.batches._followers = Expecting(time.monotonic() + seconds)  # type: ignore[assignment]
+    with ThreadPoolExecutor(4) as threads:
+        futures = []
+        for value in (1.0, 2.0, 3.0, 4.0):
+            futures.append(threads.submit(crowd.batches, spectra(value), torch.zeros(1, 1), last=True))
+            time.sleep(0.1)
+        assert [future.result(5)[0][0, 0, 0].real.item() for future in futures] == [2, 4, 6, 8]
     assert crowd.network.passes == passes
+
+
+def test_clients_that_come_back_at_once_get_full_passes() -> None:
+    """Three clients, each with its next recording a moment after the answer, to a network of 20 ms a pass."""
+    network = Gated()
+    network.seconds = 0.02
+    crowd = Crowd(network)
+    crowd.open()
+
+    def client(number: int) -> None:
+        for _ in range(40):
+            crowd.batches(spectra(1.0), torch.zeros(1, 1), last=True)
+            time.sleep(0.001 + 0.002 * number)
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(client, range(3)))
+    sizes = [size for size, _ in network.passes]
+    assert sum(sizes) == 120
+    assert sizes[len(sizes) // 2 :].count(3) >= 15  # of 20, once it is known that they do
 
 
 def test_the_state_that_comes_back_is_ones_own() -> None:
