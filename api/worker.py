@@ -21,7 +21,8 @@ from api.security_headers import SECURITY_HEADERS
 
 HEAD_SECONDS = 15.0  # as nginx has it (client_header_timeout)
 ACCEPT_PAUSE_SECONDS = 0.1
-YIELD_SECONDS = 0.001  # a process that waits for a connection is awake in a twentieth of it
+YIELD_SECONDS = 0.001  # a process that waits for a connection is awake in a twentieth of it,
+MOST_YIELDS = 4  # unless its threads hold the interpreter, for up to 5 ms
 
 
 class _Page:
@@ -50,6 +51,7 @@ class ProblemWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._heads: dict[Any, float] = {}  # connection whose headers are being read -> when that must be over
         self._trim = Trimmer()
+        self._yields = 0  # in a row
 
     def hold_signals(self) -> None:
         """In the master, right before the fork."""
@@ -76,8 +78,11 @@ class ProblemWorker(ThreadWorker):  # type: ignore[misc]
         Connections are kept for many requests: whoever got most of them by chance would be slow for as long as they
         stay. Waits a little as well when there are no descriptors left: others will be given back.
         """
-        if self._crew.has_less_than(self):
+        if self._yields < MOST_YIELDS and self._crew.has_less_than(self):
+            self._yields += 1
             time.sleep(YIELD_SECONDS)
+            return  # requests of its own connections come first, then this again, unless another one took it
+        self._yields = 0
         try:
             super().accept(listener)
             self._crew.carry(self)
