@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 
 from benchmarks.autoscaling import Policy, simulate
 from benchmarks.machine import description
-from benchmarks.results import FOLDER, parser, write
+from benchmarks.results import parser, write
 from terraform.cost import HOURS, PRICES, Size, fixed, instances, read_prices, use
 
 DAILY_HOURS = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -131,18 +131,19 @@ def main() -> None:
     options = parse()
     machine = description()
     if options.fixed_ms is None or options.audio_ms is None:
-        options.fixed_ms, options.audio_ms = service_times(FOLDER / "efficiency.json")
+        options.fixed_ms, options.audio_ms = service_times(options.results / "efficiency.json")
     cpu = (options.fixed_ms + options.audio_ms * options.clip) / 1000
     speed = options.cores * options.clip / cpu
     prices, policy = read_prices(options.prices), Policy()
     plans = [plan(daily, speed, prices, policy) for daily in DAILY_HOURS]
     runs = [simulated(kind, options.instances, start, speed) for kind in LOADS for start in options.starts]
-    print(
+    found = (
         f"a recording of {options.clip:g} s: {1000 * cpu:.1f} ms of CPU; an instance of {options.cores} cores: "
         f"{speed:.0f} x real time\n\n{tables(plans, runs)}"
     )
+    print(found)
     report = {"speed": round(speed, 1), "plans": plans, "simulated": runs}
-    write(options, "capacity", machine, report, lambda axes: draw(plans, axes))
+    write(options, "capacity", machine, report, found, lambda axes: draw(plans, axes))
 
 
 if __name__ == "__main__":

@@ -270,7 +270,8 @@ def main() -> None:
     ):
         rows = [measure(running, options, clip, form) for clip, form in tqdm(cases, unit="row")]
     print(table(rows))
-    write(options, "efficiency", machine, {"model": options.model, "rows": rows}, lambda axes: draw(rows, axes))
+    report = {"model": options.model, "rows": rows}
+    write(options, "efficiency", machine, report, table(rows), lambda axes: draw(rows, axes))
 
 
 if __name__ == "__main__":

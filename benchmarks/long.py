@@ -155,7 +155,7 @@ def main() -> None:
     machine = description()
     rows = [measure(minutes) for minutes in options.minutes]
     print(table(rows))
-    write(options, "long", machine, {"rows": rows}, lambda axes: draw(rows, axes))
+    write(options, "long", machine, {"rows": rows}, table(rows), lambda axes: draw(rows, axes))
 
 
 if __name__ == "__main__":

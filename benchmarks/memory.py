@@ -133,7 +133,7 @@ def main() -> None:
     for name in tqdm(options.settings, unit="server"):
         rows.append(measure(name, SETTINGS[name], requests, options.requests))
         tqdm.write(table(rows))  # what is known so far
-    write(options, "memory", machine, {"rows": rows}, lambda axes: draw(rows, axes))
+    write(options, "memory", machine, {"rows": rows}, table(rows), lambda axes: draw(rows, axes))
 
 
 if __name__ == "__main__":

@@ -141,8 +141,10 @@ def main() -> None:
         for model in load_store(ROOT / "models", precision=precision).models.values():
             rows += [measure(model, precision, batch, rates[precision], options.rounds) for batch in BATCHES]
     rates = {precision: round(rate / 1e9, 1) for precision, rate in rates.items()}
-    print(f"GEMM on this core, 10^9 multiply-accumulates a second: {rates}\n{table(rows)}")
-    write(options, "network", machine, {"gemm_gmac_per_s": rates, "rows": rows}, lambda axes: draw(rows, axes))
+    found = f"GEMM on this core, 10^9 multiply-accumulates a second: {rates}\n{table(rows)}"
+    print(found)
+    report = {"gemm_gmac_per_s": rates, "rows": rows}
+    write(options, "network", machine, report, found, lambda axes: draw(rows, axes))
 
 
 if __name__ == "__main__":

@@ -162,14 +162,10 @@ def main() -> None:
         closed = saturate(server.port, [request], connections=4, seconds=options.seconds)
         capacity = closed.served / options.seconds
         rows = [measure(server, request, factor, capacity, options.seconds) for factor in options.factors]
-    print(f"capacity in a closed loop: {capacity:.1f} requests/s of {options.clip:g} s\n{table(rows)}")
-    write(
-        options,
-        "overload",
-        machine,
-        {"capacity_per_s": round(capacity, 2), "rows": rows},
-        lambda axes: draw(rows, axes),
-    )
+    found = f"capacity in a closed loop: {capacity:.1f} requests/s of {options.clip:g} s\n{table(rows)}"
+    print(found)
+    report = {"capacity_per_s": round(capacity, 2), "rows": rows}
+    write(options, "overload", machine, report, found, lambda axes: draw(rows, axes))
 
 
 if __name__ == "__main__":

@@ -213,20 +213,43 @@ def medians(readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for name in dict.fromkeys(reading["server"] for reading in readings):
         mine = [reading for reading in readings if reading["server"] == name]
         numbers = {key: round(statistics.median(one[key] for one in mine), 1) for key in list(mine[0])[2:]}
-        rows.append({"server": name, "version": mine[0]["version"], **numbers})
+        spread = [round(pick(one["requests_per_s"] for one in mine), 1) for pick in (min, max)]
+        rows.append({"server": name, "version": mine[0]["version"], **numbers, "requests_per_s_spread": spread})
     return rows
+
+
+def ratios(rows: list[dict[str, Any]]) -> str:
+    """Hush against the others; nothing where one side is missing."""
+    hush = [row for row in rows if row["server"] == "hush"]
+    others = [row for row in rows if row["server"] != "hush"]
+    if not hush or not others:
+        return ""
+    rates, waits = ([row[key] for row in others] for key in ("requests_per_s", "p99_ms"))
+    rate, wait = hush[0]["requests_per_s"], hush[0]["p99_ms"]
+    return (
+        f"\nHush against the best of the others, and their median: {rate / max(rates):.2f} and "
+        f"{rate / statistics.median(rates):.2f} x the requests a second, "
+        f"{wait / min(waits):.2f} and {wait / statistics.median(waits):.2f} x the p99"
+    )
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows for the screen."""
-    lines = ["server    version    requests/s  CPU ms/request   p50    p95    p99 ms  health p99 ms  MiB/worker (PSS)"]
+    lines = [
+        "server    version    requests/s (lowest-highest)  CPU ms   p50    p95    p99  health p99 ms  MiB/worker (PSS)"
+    ]
     lines += [
-        f"{row['server']:9} {row['version']:10} {row['requests_per_s']:10.1f} {row['cpu_ms_per_request']:14.1f} "
-        f"{row['p50_ms']:7.0f} {row['p95_ms']:6.0f} {row['p99_ms']:6.0f} {row['health_p99_ms']:12.0f} "
-        f"{row['mib_per_worker']:14.0f}"
+        f"{row['server']:9} {row['version']:10} {row['requests_per_s']:10.1f} {_spread(row):17} "
+        f"{row['cpu_ms_per_request']:6.1f} {row['p50_ms']:5.0f} {row['p95_ms']:6.0f} {row['p99_ms']:6.0f} "
+        f"{row['health_p99_ms']:14.0f} {row['mib_per_worker']:17.0f}"
         for row in rows
     ]
-    return "\n".join(lines)
+    return "\n".join(lines) + ratios(rows)
+
+
+def _spread(row: dict[str, Any]) -> str:
+    lowest, highest = row["requests_per_s_spread"]
+    return f"({lowest:.1f}-{highest:.1f})"
 
 
 def draw(rows: list[dict[str, Any]], axes: Axes) -> None:
@@ -269,7 +292,7 @@ def main() -> None:
     for name, reason in left_out.items():
         print(f"{name} was left out: {reason}", file=sys.stderr)
     report = {"rows": rows, "readings": readings, "left_out": left_out}
-    write(options, "peers", machine, report, lambda axes: draw(rows, axes))
+    write(options, "peers", machine, report, table(rows), lambda axes: draw(rows, axes))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Where results go: a JSON with the machine it was measured on, and a plot, both in benchmarks/results/."""
+"""Where results go: benchmarks/results/ gets a JSON with the machine it was measured on, a plot, and a page of all.
+
+python -m benchmarks.results        writes the page anew from the JSON files
+"""
 
 import argparse
 import json
@@ -13,6 +16,12 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 FOLDER = Path(__file__).resolve().parent / "results"
+MODELS = FOLDER.parents[1] / "models"
+PAGE = "README.md"
+HEADING = """# Results
+
+Written by the benchmarks; [the page above](../README.md) says what they ask and what was found.
+"""
 INCHES = (7.0, 3.2)
 DOTS = 80  # an inch
 
@@ -30,12 +39,21 @@ def write(
     benchmark: str,
     machine: dict[str, Any],
     report: dict[str, Any],
+    table: str,
     draw: Callable[[Axes], None],
 ) -> None:
-    """Writes BENCHMARK.json and BENCHMARK.png; `draw` fills the axes of the plot."""
+    """Writes BENCHMARK.json and BENCHMARK.png, and the page of all results; `draw` fills the axes of the plot."""
     options.results.mkdir(parents=True, exist_ok=True)
     settings = {name: str(value) for name, value in vars(options).items() if not isinstance(value, Path)}
-    whole = {"benchmark": benchmark, "beside": options.beside, "options": settings, "machine": machine, **report}
+    whole = {
+        "benchmark": benchmark,
+        "network": _network(),
+        "beside": options.beside,
+        "options": settings,
+        "machine": machine,
+        **report,
+        "table": table.splitlines(),
+    }
     file = options.results / f"{benchmark}.json"
     file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     figure, axes = plt.subplots(figsize=INCHES, dpi=DOTS, layout="constrained")
@@ -43,4 +61,38 @@ def write(
     axes.grid(alpha=0.3)
     figure.savefig(file.with_suffix(".png"))
     plt.close(figure)
+    (options.results / PAGE).write_text(page(options.results), encoding="utf-8")
     print(f"written: {file} and {file.with_suffix('.png').name}")
+
+
+def page(folder: Path) -> str:
+    """The tables of all results in `folder`, as Markdown."""
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
+    return HEADING + "".join(_section(result) for result in results)
+
+
+def _section(result: dict[str, Any]) -> str:
+    machine, name = result["machine"], result["benchmark"]
+    options = ", ".join(f"{key} {value}" for key, value in result["options"].items() if key != "beside")
+    table = "\n".join(result["table"])
+    return f"""
+## {name}
+{result["network"]}; {machine["when"][:16].replace("T", " ")} UTC; {machine["cores"]} cores of {machine["processor"]}, \
+{machine["busy_percent_before"]:g} % busy before; beside {result["beside"] or "nothing"}. Options: {options}.
+
+```
+{table}
+```
+![{name}]({name}.png)
+"""
+
+
+def _network() -> str:
+    """Key and version of the model that is measured unless an option says otherwise."""
+    entries = json.loads((MODELS / "hyperparams.json").read_text(encoding="utf-8"))
+    key, entry = next((key, entry) for key, entry in entries.items() if "production" in entry.get("labels", []))
+    return f"{key} {entry['version']}"
+
+
+if __name__ == "__main__":
+    (FOLDER / PAGE).write_text(page(FOLDER), encoding="utf-8")

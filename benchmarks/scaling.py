@@ -37,24 +37,24 @@ def measure(server: Server, workers: int, request: bytes, seconds: float) -> dic
 
 def medians(readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row for each number of workers."""
-    counts = sorted({reading["workers"] for reading in readings})
-    return [
-        {
-            name: round(statistics.median(one[name] for one in readings if one["workers"] == count), 2)
-            for name in readings[0]
-        }
-        for count in counts
-    ]
+    rows = []
+    for count in sorted({reading["workers"] for reading in readings}):
+        mine = [reading for reading in readings if reading["workers"] == count]
+        numbers = {name: round(statistics.median(one[name] for one in mine), 2) for name in readings[0]}
+        spread = [round(pick(one["requests_per_s"] for one in mine), 2) for pick in (min, max)]
+        rows.append({**numbers, "requests_per_s_spread": spread})
+    return rows
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows for the screen."""
-    lines = ["workers  requests/s  CPU ms/request   p50 ms   p99 ms  PSS of all, MiB"]
-    lines += [
-        f"{row['workers']:7} {row['requests_per_s']:11.2f} {row['cpu_ms_per_request']:15.2f} {row['p50_ms']:8.1f} "
-        f"{row['p99_ms']:8.1f} {row['pss_mib']:16.1f}"
-        for row in rows
-    ]
+    lines = ["workers  requests/s (lowest-highest)  CPU ms/request   p50 ms   p99 ms  PSS of all, MiB"]
+    for row in rows:
+        spread = "({:.2f}-{:.2f})".format(*row["requests_per_s_spread"])
+        lines.append(
+            f"{row['workers']:7} {row['requests_per_s']:11.2f} {spread:16} {row['cpu_ms_per_request']:15.2f} "
+            f"{row['p50_ms']:8.1f} {row['p99_ms']:8.1f} {row['pss_mib']:16.1f}"
+        )
     return "\n".join(lines)
 
 
@@ -91,7 +91,8 @@ def main() -> None:
                 readings.append(measure(server, workers, request, options.seconds))
     rows = medians(readings)
     print(table(rows))
-    write(options, "scaling", machine, {"rows": rows, "readings": readings}, lambda axes: draw(rows, axes))
+    report = {"rows": rows, "readings": readings}
+    write(options, "scaling", machine, report, table(rows), lambda axes: draw(rows, axes))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.all import RUNS
 from benchmarks.autoscaling import Policy, simulate
 from benchmarks.capacity import service_times
+from benchmarks.results import page
 from tests.test_conventions import ROOT
 
 FOLDER = ROOT / "benchmarks"
@@ -37,6 +39,15 @@ def test_results_say_on_what_they_were_measured(file: Path) -> None:
     assert result["benchmark"] == file.stem
     assert result["machine"]["processor"]
     assert file.with_suffix(".png").stat().st_size < 100_000
+
+
+def test_the_page_of_results_shows_the_files() -> None:
+    folder = FOLDER / "results"
+    assert (folder / "README.md").read_text() == page(folder)
+
+
+def test_all_runs_every_benchmark() -> None:
+    assert set(RUNS) == set(COMMANDS) - {"all", "results"}
 
 
 def test_a_steady_load_below_the_target_is_never_refused() -> None:
