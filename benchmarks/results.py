@@ -15,6 +15,8 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from inference.store import DEFAULT_LABEL, parse_entry, read_entries
+
 FOLDER = Path(__file__).resolve().parent / "results"
 MODELS = FOLDER.parents[1] / "models"
 PAGE = "README.md"
@@ -89,9 +91,9 @@ def _section(result: dict[str, Any]) -> str:
 
 def _network() -> str:
     """Key and version of the model that is measured unless an option says otherwise."""
-    entries = json.loads((MODELS / "hyperparams.json").read_text(encoding="utf-8"))
-    key, entry = next((key, entry) for key, entry in entries.items() if "production" in entry.get("labels", []))
-    return f"{key} {entry['version']}"
+    infos = (parse_entry(key, entry) for key, entry in read_entries(MODELS).items())
+    served = next(info for info in infos if DEFAULT_LABEL in info.labels)
+    return f"{served.key} {served.version}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ Which of the two a process serves shows in how many of a pass are followed by an
 it.
 """
 
-WINDOW_SHARE = 0.5  # of the time of a pass: it costs less than two smaller ones even after that wait, and
+WINDOW_SHARE = (
+    0.5  # of the time of a pass: even after all of that wait it takes no longer than two of half its size, and
+)
 WINDOW_SECONDS = 0.006  # more, for what does not get shorter with the recordings: answers leave, the next are received
 USUAL = 0.75  # of those answered come back within the window: then they are waited for
 WEIGHT = 1 / 8  # of the newest pass
