@@ -60,7 +60,7 @@ def default_workers(cores: int, memory: int) -> int:
 
 
 _cores = _number("CORES", available_cores())
-_slots = _number("SLOTS", 4 * available_cores())
+_slots = _number("SLOTS", 8 * available_cores())
 
 # The application: module and name.
 wsgi_app = "wsgi:app"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from api import problems
 from api.account import Account
 from api.admission import Admission, Overloaded
+from api.body import discard_input
 from api.bookkeeping import PREDICT, Bookkeeping
 from api.errors import STATUS, family_problem
-from api.requests import COPY_BYTES, request_id_of
+from api.requests import request_id_of
 from api.security_headers import SECURITY_HEADERS
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ class Doorkeeper:
 
     def _refusal(self, error: Overloaded, environ: "WSGIEnvironment", start_response: "StartResponse") -> bytes:
         # A client that is still sending would not get to see the answer otherwise.
-        left = int(environ["CONTENT_LENGTH"])
-        while left and (piece := environ["wsgi.input"].read(min(left, COPY_BYTES))):
-            left -= len(piece)
+        discard_input(environ["wsgi.input"], int(environ["CONTENT_LENGTH"]))
         status, identity = STATUS[Overloaded], request_id_of(environ)
         body = family_problem(error, status, PREDICT, identity)
         headers = {

@@ -77,9 +77,9 @@ class Settings:
         ),
     )
     slots: int = field(
-        default_factory=lambda: 4 * available_cores(),
+        default_factory=lambda: 8 * available_cores(),
         metadata=about(
-            whole(1, 1024), "Requests worked on at the same time, over all workers.", shown="4 times the cores"
+            whole(1, 1024), "Requests worked on at the same time, over all workers.", shown="8 times the cores"
         ),
     )
     queue_length: int = field(
@@ -194,7 +194,7 @@ class Settings:
     )
     quality_share: float = field(
         default=0.5,
-        metadata=about(decimal(0, 1), "Share of the recordings whose level, SNR and so on are measured, drawn by lot."),
+        metadata=about(decimal(0, 1), "Share of the recordings that are measured (level, SNR ...), drawn by lot."),
     )
     jobs_dir: Path | None = field(
         default=None,

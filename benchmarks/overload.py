@@ -1,12 +1,13 @@
 """What happens past capacity: accepted, refused and failed requests, and how long each kind of answer takes.
 
-First the capacity is measured with a closed loop, then requests arrive at 0.5, 1, 2 and 4 times that rate, at random
-instants that do not wait for answers (open loop, Poisson). The client computes on the same cores: how many of them it
-and the server used is told. Latencies count from the sending of a request; /healthz is
-asked 20 times a second by another process.
+First the capacity is measured with a closed loop of a few connections, and with one that fills every slot; then
+requests arrive at 0.5, 1, 2 and 4 times the former rate, at random instants that do not wait for answers (open loop,
+Poisson). All of that in turn for some rounds: counts are sums, the rest are medians of the rounds. The client computes
+on the same cores: how many of them it and the server used is told. Latencies count from the sending of a request;
+/healthz is asked 20 times a second by another process.
 
     make bench BENCH=overload
-    python -m benchmarks.overload --clip 10 --seconds 10 --factors 0.5 1 2 4
+    python -m benchmarks.overload --clip 10 --seconds 6 --rounds 3 --factors 0.5 1 2 4
 """
 
 import argparse
@@ -18,10 +19,12 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from tqdm import tqdm
 
 from benchmarks.efficiency import cpu_seconds, recording
 from benchmarks.figures import percentile, shown
@@ -32,6 +35,7 @@ from benchmarks.watch import health_watched
 from tests.servers import Server, start_gunicorn
 
 CONNECTIONS = 96  # threads of the client
+FEW, MANY = 2, 8  # connections of a closed loop for each core; the latter fill the slots
 
 
 @dataclass
@@ -88,7 +92,7 @@ def open_loop(port: int, request: bytes, rate: float, seconds: float) -> Arrival
 
 
 def measure(server: Server, request: bytes, factor: float, capacity: float, seconds: float) -> dict[str, Any]:
-    """One row."""
+    """One row of one round."""
     with health_watched(server.port) as health:
         start, spent, own = time.monotonic(), cpu_seconds(server), time.process_time()
         found = open_loop(server.port, request, factor * capacity, seconds)
@@ -96,13 +100,14 @@ def measure(server: Server, request: bytes, factor: float, capacity: float, seco
     counts = found.statuses
     return {
         "factor": factor,
-        "offered_per_s": round(factor * capacity, 1),
+        "offered_per_s": factor * capacity,
         "accepted": counts[200],
         "refused": counts[503],
         "failed": counts.total() - counts[200] - counts[503],
-        "accepted_per_s": round(counts[200] / passed, 2),
-        "server_cores": round(spent / passed, 2),
-        "client_cores": round(own / passed, 2),
+        "accepted_per_s": counts[200] / passed,
+        "of_capacity": counts[200] / passed / capacity,
+        "server_cores": spent / passed,
+        "client_cores": own / passed,
         "ms_200": [percentile(found.taken.get(200, []), p) for p in (50, 95, 99)],
         "ms_503": [percentile(found.taken.get(503, []), p) for p in (50, 95, 99)],
         "ms_health": [percentile(health, p) for p in (50, 95, 99)],
@@ -110,17 +115,58 @@ def measure(server: Server, request: bytes, factor: float, capacity: float, seco
     }
 
 
+def one_round(server: Server, request: bytes, cores: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Requests a second in both closed loops, and the rows."""
+    few, many = (
+        saturate(server.port, [request], connections=each * cores, seconds=options.seconds).served / options.seconds
+        for each in (FEW, MANY)
+    )
+    rows = [measure(server, request, factor, few, options.seconds) for factor in options.factors]
+    return {"capacity_per_s": few, "peak_per_s": many, "rows": rows}
+
+
+def together(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sums and medians of the rounds; `of_capacity` is the median, the lowest and the highest."""
+    rows = [_merged(rows) for rows in zip(*(each["rows"] for each in rounds), strict=True)]
+    return {name: _median([each[name] for each in rounds]) for name in ("capacity_per_s", "peak_per_s")} | {
+        "rows": rows
+    }
+
+
+def _merged(rows: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        if name in ("accepted", "refused", "failed"):
+            merged[name] = sum(values)
+        elif name.startswith("ms_"):
+            merged[name] = [
+                _median([value for value in each if value is not None]) for each in zip(*values, strict=True)
+            ]
+        else:
+            merged[name] = _median([value for value in values if value is not None])
+    shares = [row["of_capacity"] for row in rows]
+    merged["of_capacity"] = [round(value, 3) for value in (median(shares), min(shares), max(shares))]
+    return merged
+
+
+def _median(values: list[float]) -> float | None:
+    return round(median(values), 2) if values else None
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows for the screen; ms are p50/p99."""
     lines = [
-        "factor offered/s accepted refused failed accepted/s  server client   "
+        "factor offered/s accepted refused failed accepted/s of capacity (lowest-highest)  server client   "
         "200 p50/p99 ms   503 p50/p99 ms  healthz p50/p99 ms"
     ]
     for row in rows:
         times = [f"{shown(row[name][0]):>7}/{shown(row[name][2]):>7}" for name in ("ms_200", "ms_503", "ms_health")]
+        share = "{:11.2f} ({:.2f}-{:.2f})        ".format(*row["of_capacity"])
         lines.append(
             f"{row['factor']:6g} {row['offered_per_s']:9.1f} {row['accepted']:8} {row['refused']:7} {row['failed']:6} "
-            f"{row['accepted_per_s']:10.2f}  {row['server_cores']:6.2f} {row['client_cores']:6.2f}  " + "  ".join(times)
+            f"{row['accepted_per_s']:10.2f} {share}  {row['server_cores']:6.2f} {row['client_cores']:6.2f}  "
+            + "  ".join(times)
         )
     return "\n".join(lines)
 
@@ -143,7 +189,8 @@ def parse() -> argparse.Namespace:
     """The command line."""
     found = parser(__doc__)
     found.add_argument("--clip", type=float, default=10.0, help="seconds of audio in a request (default: 10)")
-    found.add_argument("--seconds", type=float, default=10.0, help="of each rate (default: 10)")
+    found.add_argument("--seconds", type=float, default=6.0, help="of each rate in a round (default: 6)")
+    found.add_argument("--rounds", type=int, default=3, help="(default: 3)")
     found.add_argument("--factors", type=float, nargs="+", default=[0.5, 1, 2, 4], help="of the capacity")
     return found.parse_args()
 
@@ -153,19 +200,20 @@ def main() -> None:
     options = parse()
     machine = description()
     request = prepared("/predict", recording(options.clip), "audio/wav")
-    cores = str(machine["cores"])
+    cores = int(machine["cores"])
     with (
         tempfile.TemporaryDirectory() as folder,
-        start_gunicorn(Path(folder), HUSH_WORKERS=cores, HUSH_CORES=cores) as server,
+        start_gunicorn(Path(folder), HUSH_WORKERS=str(cores), HUSH_CORES=str(cores)) as server,
     ):
-        saturate(server.port, [request], connections=4, seconds=1.0)
-        closed = saturate(server.port, [request], connections=4, seconds=options.seconds)
-        capacity = closed.served / options.seconds
-        rows = [measure(server, request, factor, capacity, options.seconds) for factor in options.factors]
-    found = f"capacity in a closed loop: {capacity:.1f} requests/s of {options.clip:g} s\n{table(rows)}"
+        saturate(server.port, [request], connections=FEW * cores, seconds=1.0)
+        rounds = [one_round(server, request, cores, options) for _ in tqdm(range(options.rounds), unit="round")]
+    report = together(rounds)
+    found = (
+        f"closed loop, requests/s of {options.clip:g} s: {report['capacity_per_s']} with {FEW * cores} connections "
+        f"(the capacity), {report['peak_per_s']} with {MANY * cores}\n{table(report['rows'])}"
+    )
     print(found)
-    report = {"capacity_per_s": round(capacity, 2), "rows": rows}
-    write(options, "overload", machine, report, found, lambda axes: draw(rows, axes))
+    write(options, "overload", machine, report, found, lambda axes: draw(report["rows"], axes))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """What all processes share: the slots, the line in front of them, how long a slot is held, and what follows from that.
 
 One file without a name, made before the fork, holds both the locks (on its first bytes: slots, places in the queue,
-passes for long work) and the numbers (its content: a ticket for each place and pass, and two means).
+passes for long work) and the numbers (its content: a ticket for each of them, and two means). The ticket of a slot is
+the time at which it was taken, that of the others the time since which their owner waits; 0 is none.
 """
 
 import math
 import mmap
 import os
 import threading
+import time
+from itertools import filterfalse
 
 from api.admission.line import Line
 from api.admission.locks import ByteLocks
@@ -29,13 +32,14 @@ class Floor:
         self._guard = threading.Lock()
         self._file = os.memfd_create("hush-admission")
         self.locks = ByteLocks(self._file)
-        tickets = len(self.places) + len(self.passes)
+        tickets = self.passes.stop
         os.ftruncate(self._file, NUMBER_BYTES * (tickets + 2))
         self._numbers = memoryview(mmap.mmap(self._file, 0))
-        ends = [NUMBER_BYTES * count for count in (tickets, tickets + 1, tickets + 2)]
-        self.line = Line(self.locks, self._numbers[: ends[0]].cast("Q"), range(slots, self.passes.stop))
-        self.turns = SharedMean(self._numbers[ends[0] : ends[1]].cast("d"))
-        self.long_work = SharedMean(self._numbers[ends[1] : ends[2]].cast("d"))
+        ends = [NUMBER_BYTES * count for count in (slots, tickets, tickets + 1, tickets + 2)]
+        self._taken_at = self._numbers[: ends[0]].cast("Q")
+        self.line = Line(self.locks, self._numbers[ends[0] : ends[1]].cast("Q"), range(slots, self.passes.stop))
+        self.turns = SharedMean(self._numbers[ends[1] : ends[2]].cast("d"))
+        self.long_work = SharedMean(self._numbers[ends[2] : ends[3]].cast("d"))
 
     def close(self) -> None:
         """Gives back the descriptors; what is still held stays locked until it ends."""
@@ -44,10 +48,27 @@ class Floor:
 
     def in_use(self) -> int:
         """How many slots are held now."""
-        return sum(map(self.locks.is_taken, self.slots))
+        return sum(map(self._is_held, self.slots))
 
-    def count_own(self, change: int) -> None:
-        """This process holds so many slots more."""
+    def take_slot(self, claim: int) -> int | None:
+        """A slot that was free; None when all are held."""
+        slot = self.locks.take_any(claim, filterfalse(self._is_held, self.slots))
+        if slot is not None:
+            self._taken_at[slot] = time.monotonic_ns()
+            self._count_own(1)
+        return slot
+
+    def give_back(self, claim: int, slot: int) -> None:
+        """Lets others have the slot, and tells the first of them."""
+        self._taken_at[slot] = 0
+        self.locks.free(claim, slot)
+        self._count_own(-1)
+        self.ring_first()
+
+    def _is_held(self, slot: int) -> bool:
+        return self.locks.is_marked(slot, self._taken_at[slot])
+
+    def _count_own(self, change: int) -> None:
         with self._guard:
             self._own += change
 
@@ -57,7 +78,7 @@ class Floor:
 
     def is_full(self) -> bool:
         """Whether every slot is held."""
-        return all(map(self.locks.is_taken, self.slots))
+        return all(map(self._is_held, self.slots))
 
     def ring_first(self) -> None:
         """Tells the one who has waited longest that a slot may be free."""

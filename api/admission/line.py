@@ -40,7 +40,7 @@ class Line:
     def in_order(self) -> Iterator[int]:
         """The places of those who wait, first come first."""
         waiting = sorted((ticket, place) for place, ticket in enumerate(self._tickets, self._first) if ticket)
-        return (place for _, place in waiting if self._locks.is_taken(place))
+        return (place for ticket, place in waiting if self._locks.is_marked(place, ticket))
 
     def first(self) -> int | None:
         """The place of the one who has waited longest; None when nobody waits."""

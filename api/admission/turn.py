@@ -6,7 +6,7 @@ import time
 from api.admission.floor import Floor
 from api.admission.refusals import ClientGone, Overloaded
 
-POLL_SECONDS = 0.05  # longest time the death of somebody else stays unnoticed
+POLL_SECONDS = 0.05  # without a bell: somebody else may have died
 
 
 class Turn:
@@ -65,11 +65,9 @@ class Turn:
         """Gives the slot to whoever is next; nothing to do without one."""
         if self._slot is None:
             return
-        self._floor.locks.free(self._claim, self._slot)
-        self._floor.count_own(-1)
-        self._slot = None
+        slot, self._slot = self._slot, None
         self._floor.turns.add(time.monotonic() - self._slot_since)
-        self._floor.ring_first()
+        self._floor.give_back(self._claim, slot)
 
     def come_back(self) -> None:
         """Takes a slot again, behind those who wait now, and cannot be refused; raises `ClientGone`."""
@@ -89,12 +87,9 @@ class Turn:
         return self._floor.line.first() is None and self._take_slot()
 
     def _take_slot(self) -> bool:
-        self._slot = self._floor.locks.take_any(self._claim, self._floor.slots)
+        self._slot = self._floor.take_slot(self._claim)
         self._slot_since = time.monotonic()
-        if self._slot is None:
-            return False
-        self._floor.count_own(1)
-        return True
+        return self._slot is not None
 
     def _wait(self, place: int, deadline: float) -> None:
         """Waits at `place` until a slot is had; raises `Overloaded`, `ClientGone`."""

@@ -92,7 +92,7 @@ class Predict(Resource):  # type: ignore[misc]
             enhancer = _enhancer(recording.reader, model, options)
             known.enhancer = enhancer
             decoded = clock.during("decode", recording.blocks())
-            if random.random() < self._quality_share:  # nosec B311: a sample of the traffic, no secret
+            if self._to_be_measured():
                 known.meter = QualityMeter(enhancer.rate, enhancer.channels, enhancer.output_rate)
                 enhanced = known.meter.listen_to_answer(enhance(known.meter.listen(decoded), enhancer))
             else:
@@ -104,6 +104,11 @@ class Predict(Resource):  # type: ignore[misc]
                 encoded = self._encoded(recording, enhancer, blocks, format)
         self._readiness.succeeded()
         return answer if streamed else question.keep(encoded, file_name, audio_answer(encoded, NAME, clock, {}))
+
+    def _to_be_measured(self) -> bool:
+        """By lot; never while others wait, who have more use for that time."""
+        drawn = random.random() < self._quality_share  # nosec B311: a sample of the traffic, no secret
+        return drawn and not self._admission.waiting()
 
     def _encoded(self, recording: Recording, enhancer: Enhancer, blocks: Iterator[Samples], format: Format) -> Encoded:
         return encode(

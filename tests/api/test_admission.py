@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from api.admission import Admission, Overloaded
+from api.admission.locks import TRUSTED_SECONDS, ByteLocks
 from tests.servers import wait_for
 
 
@@ -96,7 +97,26 @@ def test_a_killed_waiter_gives_its_place_back(make):
         wait_for(admission.waiting, 5, "place taken")
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        assert not admission.waiting()
+        wait_for(lambda: not admission.waiting(), 4 * TRUSTED_SECONDS, "place free")
+
+
+def test_what_was_seen_lately_is_not_asked_again(monkeypatch: pytest.MonkeyPatch):
+    file = os.memfd_create("locks")
+    locks = ByteLocks(file)
+    claim = locks.claim()
+    assert locks.take_any(claim, range(2)) == 0
+    asked: list[int] = []
+    monkeypatch.setattr(locks, "is_taken", lambda place, ask=locks.is_taken: asked.append(place) or ask(place))
+    assert not locks.is_marked(0, 0)
+    assert asked == []  # no ticket, no owner
+    assert all(locks.is_marked(0, 7) for _ in range(100))
+    assert asked == [0]
+    assert locks.is_marked(0, 8)  # another owner is looked at anew
+    assert asked == [0, 0]
+    locks.close(claim)
+    wait_for(lambda: not locks.is_marked(0, 8), 4 * TRUSTED_SECONDS, "death of the owner noticed")
+    assert not locks.is_marked(1, 9)  # what nobody holds was never seen
+    os.close(file)
 
 
 def test_a_process_computes_on_what_others_leave(make):

@@ -71,7 +71,7 @@ def test_variables_are_taken_over_and_unreadable_ones_left_to_the_application(co
 def test_the_application_learns_the_number_of_cores(conf):
     values = conf()
     cores = values["available_cores"]()
-    assert {f"HUSH_CORES={cores}", f"HUSH_SLOTS={4 * cores}"} <= set(values["raw_env"])
+    assert {f"HUSH_CORES={cores}", f"HUSH_SLOTS={8 * cores}"} <= set(values["raw_env"])
 
 
 def test_workers_follow_cores_and_memory(conf):

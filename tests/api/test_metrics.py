@@ -12,6 +12,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.metrics import ROWS, TABLE, table
+from tests.api.conftest import Make
 from tests.api.recordings import encoded, noise
 from tests.servers import ROOT, Server, environment, start_gunicorn, wait_for
 
@@ -106,6 +107,16 @@ def test_every_request_is_counted_once_over_all_workers(tmp_path: Path):
         assert ended["hush_worker_starts_total"] >= 3 + replaced - 1
         folder = metrics_files(server)[0].parent
     wait_for(lambda: not folder.exists(), 10, "the end of the master")
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_nobody_waits_for_measurements(make_client: Make, monkeypatch: pytest.MonkeyPatch, others: int):
+    client = make_client(quality_share=1.0)
+    monkeypatch.setattr(client.application.extensions["admission"], "waiting", lambda: others)
+    with client.post("/predict", data=SHORT, content_type="audio/wav") as answer:
+        assert answer.status_code == 200
+    measured = "hush_quality_values_total{" in client.get("/metrics").get_data(as_text=True)
+    assert measured == (others == 0)
 
 
 def complete(samples: dict[str, float]) -> dict[str, float]:
