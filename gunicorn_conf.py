@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any
 
 M_ARENA_MAX = -8  # of mallopt(3)
-MASTER_BYTES = 500 * 2**20  # the master with every model loaded
+MASTER_BYTES = 600 * 2**20  # the master with every model loaded and the kernels of one compiled
 # gunicorn makes its files there with mkstemp and unlinks them at once.
 SHARED_MEMORY = "/dev/shm"  # nosec B108
 WORKER_BYTES = 200 * 2**20  # what a worker adds at most, measured after mixed requests
@@ -122,15 +122,15 @@ accesslog = None
 
 # Set before the application is imported. One thread for each library that would start its own pool: more threads than
 # cores halve the throughput, and a pool made before the fork hangs the workers. oneDNN keeps a compiled kernel for
-# each layer and input length: with 64 of them a clip of 5 s takes 17 ms of CPU time, with 16 it takes 21, for 15 MB
-# less in a worker; no bound let workers grow by hundreds. torch keeps matrix products besides, in every thread, up to
-# LRU_CACHE_CAPACITY (1024) of each kind: 1 MB for each length of recording. Waiting must not spin.
+# each layer and input length, a quarter of a MB each: several workers share the 500 of the model in production, one has
+# 64 of its own, and without a bound they grew by hundreds of MB. torch keeps matrix products besides, in every thread,
+# up to LRU_CACHE_CAPACITY (1024) of each kind: 1 MB for each length of recording. Waiting must not spin.
 raw_env = [
     "OMP_NUM_THREADS=1",
     "MKL_NUM_THREADS=1",
     "OPENBLAS_NUM_THREADS=1",
     "OMP_WAIT_POLICY=PASSIVE",
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY=64",
+    f"ONEDNN_PRIMITIVE_CACHE_CAPACITY={640 if workers > 1 else 64}",
     "LRU_CACHE_CAPACITY=1",  # 0 crashes
 ]
 # These know of the control group's quota, which the application does not read.
@@ -193,9 +193,18 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Before the first fork: what is loaded now is never collected, so the collector does not touch shared pages."""
+    """Before the first fork: what is loaded now is never collected, so the collector does not touch shared pages.
+
+    What each worker would make for itself is made for all of them; a single one may as well make it when it is needed.
+    """
+    several, extensions = server.cfg.workers > 1, server.app.wsgi().extensions
+    if several:
+        extensions["holes"].open()
+        extensions["rehearse"]()
     gc.collect()
     gc.freeze()
+    if several:
+        extensions["holes"].fill()
 
 
 def on_reload(server: Any) -> None:

@@ -4,6 +4,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 from flask import Flask
@@ -17,11 +18,14 @@ from api.keys import KeyRing
 from api.log import configure, logger
 from api.metrics import Metrics
 from api.references import load_references
+from api.rehearsal import rehearse
 from api.settings import Settings
 from api.tracing import Tracing
 from inference.errors import StoreError
+from inference.kernels import compile_kernels
+from inference.networks import Network
 from inference.noise import NoiseLibrary
-from inference.store import Model, ModelStore, load_store
+from inference.store import DEFAULT_LABEL, Model, ModelStore, load_store
 
 log = logger("hush")
 APP_LOAD_ERROR = 4  # exit status of a worker that gunicorn takes as a reason to stop, not to try again
@@ -36,10 +40,12 @@ def build() -> Flask:
         admission = make_admission(settings)
         models = load_models(settings, admission)
         metrics = Metrics(_metrics_folder())
-        app = create_app(settings, models, NoiseLibrary(settings.noise_dir), metrics, admission)
+        noises = NoiseLibrary(settings.noise_dir)
+        app = create_app(settings, models, noises, metrics, admission)
     except (SettingsError, StoreError) as error:
         sys.exit(f"hush: {error}")
     tracing = app.extensions["tracing"]
+    app.extensions["rehearse"] = partial(rehearse_serving, models, settings, noises)
     app.extensions["start_worker"] = partial(start_worker, models, settings.device, app.extensions.get("keys"), tracing)
     app.extensions["stop_worker"] = partial(stop_worker, tracing)
     app.extensions["reload_models"] = partial(reload_models, models, app.extensions["gauges"], settings, admission)
@@ -69,6 +75,19 @@ def reload_models(models: ModelStore, gauges: Gauges, settings: Settings, admiss
     models.take_over(fresh)
     gauges.take_over(references)
     log.info("models loaded again", models=[described(model) for model in fresh.models.values()])
+
+
+def rehearse_serving(models: ModelStore, settings: Settings, noises: NoiseLibrary) -> None:
+    """What the master does before it forks, so that workers share it: kernels of the default network, a few requests.
+
+    Networks that will be moved to another device are left alone.
+    """
+    if settings.device != "cpu":
+        return
+    for model in models.models.values():
+        if DEFAULT_LABEL in model.info.labels:
+            compile_kernels(cast(Network, model.network), settings.batch)
+    rehearse(settings, models, noises)
 
 
 def described(model: Model) -> str:

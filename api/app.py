@@ -20,6 +20,7 @@ from api.gauges import Gauges
 from api.jobs.figures import JobFigures
 from api.jobs.office import open_office
 from api.keys import KeyRing
+from api.memory import Holes
 from api.metrics import Metrics
 from api.readiness import Readiness
 from api.recording import Limits
@@ -91,6 +92,7 @@ def create_app(
     app.extensions["readiness"] = _readiness(settings, models)
     app.extensions["metrics"] = metrics
     app.extensions["crew"] = Crew(metrics)
+    app.extensions["holes"] = Holes()
     _add_routes(app, settings, models, noises, spooler)
     app.register_error_handler(Exception, answer)
     tracing = make_tracing(settings.otlp_endpoint, read_version(settings.version_file))

@@ -17,11 +17,10 @@ import torch
 from torch import Tensor
 
 from inference.followers import Followers
+from inference.lengths import pass_frames
 from inference.networks import Network
 
 LEAST_FILL = 0.75  # of the longest recording of a batch: what is shorter would be mostly padding
-PASS_FRAMES = 640  # spectra of all recordings together that the network gets at once: the rest of a batch follows. The
-# activations of four times 10 s take 57 MiB in one piece, 22 MiB in four, and no more time.
 
 
 class _Pass:
@@ -136,7 +135,7 @@ class Batches:
         for rows, each in zip(padded.split(sizes), batch, strict=True):
             rows[:, : each.spectra.shape[1]] = each.spectra
         state, estimates = self._network.merged([each.state for each in batch]), []
-        for part in padded.split(max(PASS_FRAMES // len(padded), 1), dim=1):
+        for part in padded.split(pass_frames(len(padded)), dim=1):
             estimate, state = self._network(part, state)
             estimates.append(estimate)
         estimate, states = torch.cat(estimates, dim=1), self._network.parted(state, sizes)

@@ -12,15 +12,11 @@ import torch
 from torch import Tensor
 
 from inference.errors import AudioTooShort
+from inference.lengths import filled_up, pass_frames
 from inference.resample import StreamResampler, resampled_length
 from inference.samples import Samples
 from inference.spectral import BINS, HOP, SAMPLING_RATE, WINDOW, Analysis, Synthesis
 from inference.store import Model
-
-BLOCK_FRAMES = 640  # spectra in one forward pass, of all channels together: 10 s of mono. Bounds memory; longer blocks
-MIN_BLOCK_FRAMES = 64  # leave the caches of a core, blocks shorter than this (1 s) are mostly overhead
-LENGTH_STEP = 32  # spectra. Recordings end in blocks of a multiple of it: oneDNN compiles its kernels for each length,
-# which takes a fifth of the time of a clip of 5 s, and keeps a few
 
 
 class Enhancer:
@@ -92,9 +88,8 @@ class _Denoiser:
         self._ahead = self._lookahead  # first estimates still to be dropped: they belong to frames before the first
         self._kept_noise = None if attenuation_limit_db is None else 10.0 ** (-attenuation_limit_db / 20.0)
         self._delayed = torch.zeros(channels, self._lookahead, BINS, dtype=torch.complex64, device=device)
-        # Blocks are cut the same way however the recording is fed: the answer is then the same to the last bit, and
-        # oneDNN, which compiles its kernels for each length, sees few lengths.
-        self._block = max(BLOCK_FRAMES // channels, MIN_BLOCK_FRAMES) * HOP  # samples
+        # Blocks are cut the same way however the recording is fed: the answer is then the same to the last bit.
+        self._block = pass_frames(channels) * HOP  # samples
         self._pending = torch.zeros(channels, 0, device=device)
         self._taken = 0
         self._given = 0
@@ -110,8 +105,8 @@ class _Denoiser:
     def flush(self) -> Samples:
         spectra = [self._analysis.feed(self._pending), self._analysis.flush()]
         frames = sum(part.shape[1] for part in spectra) + self._lookahead
-        padded = -(-frames // LENGTH_STEP) * LENGTH_STEP
-        future = spectra[0].new_zeros(len(spectra[0]), padded - frames + self._lookahead, BINS)
+        silence = filled_up(frames) - frames
+        future = spectra[0].new_zeros(len(spectra[0]), silence + self._lookahead, BINS)
         missing = self._taken - self._given
         return self._denoised([torch.cat([*spectra, future], dim=1)], last=True)[:missing]
 

@@ -55,14 +55,15 @@ def test_trims_follow_the_work_and_a_rest_is_trimmed_once() -> None:
     assert trims == [1.0, 4.0, 5.21, 5.5]
 
 
-def test_a_worker_rests_at_little_memory_after_many_lengths(tmp_path: Path) -> None:
-    with start_gunicorn(tmp_path, HUSH_WORKERS="1") as server:
+@pytest.mark.parametrize(("workers", "most"), [("1", 50), ("2", 32)])
+def test_a_worker_rests_at_little_memory_after_many_lengths(tmp_path: Path, workers: str, most: int) -> None:
+    with start_gunicorn(tmp_path, HUSH_WORKERS=workers) as server:
         audio = [encoded(noise(0.5 + 0.1 * number, 16000, 1, seed=number), 16000) for number in range(60)]
         for body in audio:
             answer = requests.post(
                 f"{server.url}/predict", data=body, headers={"Content-Type": "audio/wav"}, timeout=30
             )
             assert answer.status_code == 200
-        (worker,) = server.workers()
-        # Measured: 17 to 21 MiB. Without the bound on torch's cache and without trimming it was over 60.
-        wait_for(lambda: worker.memory_full_info().uss < 40 * MIB, 3 * TRIM_SECONDS + 15, "giving memory back")
+        # Measured: 20 MiB of one of two, 43 of one alone, which has its kernels for itself; 69 before the trim.
+        for worker in server.workers():
+            wait_for(lambda each=worker: each.memory_full_info().uss < most * MIB, 3 * TRIM_SECONDS + 15, "trimming")
