@@ -122,7 +122,7 @@ accesslog = None
 
 # Set before the application is imported. One thread for each library that would start its own pool: more threads than
 # cores halve the throughput, and a pool made before the fork hangs the workers. oneDNN keeps a compiled kernel for
-# each layer and input length, a quarter of a MB each: several workers share the 500 of the model in production, one has
+# each layer and input length, a quarter of a MB each: several workers share the 600 of the model in production, one has
 # 64 of its own, and without a bound they grew by hundreds of MB. torch keeps matrix products besides, in every thread,
 # up to LRU_CACHE_CAPACITY (1024) of each kind: 1 MB for each length of recording. Waiting must not spin.
 raw_env = [
@@ -130,7 +130,7 @@ raw_env = [
     "MKL_NUM_THREADS=1",
     "OPENBLAS_NUM_THREADS=1",
     "OMP_WAIT_POLICY=PASSIVE",
-    f"ONEDNN_PRIMITIVE_CACHE_CAPACITY={640 if workers > 1 else 64}",
+    f"ONEDNN_PRIMITIVE_CACHE_CAPACITY={768 if workers > 1 else 64}",
     "LRU_CACHE_CAPACITY=1",  # 0 crashes
 ]
 # These know of the control group's quota, which the application does not read.

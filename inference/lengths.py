@@ -9,8 +9,7 @@ PASS_FRAMES = (
 )
 # four times 10 s take 57 MiB in one piece, 22 MiB in four, and no more time; longer passes leave the caches of a core
 MIN_FRAMES = 64  # of one stream, unless it ends: shorter passes are mostly overhead
-STEP = 32  # the last spectra of a stream are filled up to a multiple of it
-LONG, LONG_STEP = 320, 64  # beyond that to a multiple of this
+STEP = 32  # the last spectra of a stream are filled up to a multiple of it, half a second
 
 
 def pass_frames(streams: int) -> int:
@@ -20,8 +19,7 @@ def pass_frames(streams: int) -> int:
 
 def filled_up(frames: int) -> int:
     """How many spectra the end of a stream is made, at least `frames`."""
-    step = STEP if frames <= LONG else LONG_STEP
-    return -(-frames // step) * step
+    return -(-frames // STEP) * STEP
 
 
 def lengths(streams: int, longest_ending: int) -> list[int]:

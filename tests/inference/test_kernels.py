@@ -32,7 +32,7 @@ def test_recordings_find_their_kernels():
         **environment(),
         "ONEDNN_VERBOSE": "profile_create",
         "OMP_NUM_THREADS": "1",
-        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "640",
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "768",
     }
     command = [sys.executable, "-c", SCRIPT]
     told = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True).stdout

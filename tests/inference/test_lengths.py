@@ -73,9 +73,9 @@ def _pass(spectra: Tensor, network: Network) -> Any:
 def test_passes_are_bounded_and_whole_steps(streams: int):
     assert pass_frames(streams) % STEP == 0
     assert pass_frames(streams) * streams <= max(PASS_FRAMES, 64 * streams)
-    assert len(lengths(streams, pass_frames(streams))) <= 16
+    assert len(lengths(streams, pass_frames(streams))) <= 20
 
 
 def test_what_is_filled_up_is_little():
     for frames in range(1, 1000):
-        assert frames <= filled_up(frames) < frames + (STEP if frames <= 320 else 2 * STEP)
+        assert frames <= filled_up(frames) < frames + STEP
