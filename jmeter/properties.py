@@ -55,7 +55,7 @@ PLANS = {
         "Every endpoint and every kind of error once, row by row, then a burst that overloads the service.",
         "smoke.csv",
         (
-            Property("burst", "40", "Requests sent at once at the end; 0: none."),
+            Property("burst", "100", "Requests sent at once at the end; 0: none."),
             Property("limits", "503", "Statuses that the burst must have met, such as 503,429; or none."),
         ),
     ),
