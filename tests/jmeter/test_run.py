@@ -40,11 +40,11 @@ def disappointed(service: Target, tmp_path_factory: pytest.TempPathFactory) -> R
 
 
 def test_smoke_passes(service: Target, tmp_path: Path) -> None:
-    found = run("smoke", service, tmp_path / "run", "--burst", "24")
+    found = run("smoke", service, tmp_path / "run", "--burst", "64")
     assert found.status == 0, found.printed + found.complaints
     assert "smoke: PASS" in (tmp_path / "run" / "verdict.txt").read_text()
     asked = (ROOT / "jmeter" / "smoke.csv").read_text().splitlines()[1:]
-    assert len(found.samples) == len(asked) + 24 + 1
+    assert len(found.samples) == len(asked) + 64 + 1
     assert {sample["success"] for sample in found.samples} == {"true"}
 
 
