@@ -20,7 +20,7 @@ from inference.store import ModelStore
 
 RATES = (16000, 48000)  # Hz
 FORMATS = ("wav", "flac", "ogg", "mp3")
-TIMES = 2  # after eight runs CPython specialises a function; two of each of these make sixteen
+TIMES = 2  # with both rates and both forms of upload: eight requests a format; CPython specialises after eight runs
 
 
 class _Uncounted(Metrics):

@@ -19,6 +19,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
+from api.body import PIECE_BYTES
 from api.errors import BodyTooLarge, InvalidQuery, MalformedBody, NoAudioFile, NotAcceptable, UnreadableContentType
 from api.spool import Spool, Spooler
 from inference.audio import FORMATS, Format
@@ -27,7 +28,6 @@ from inference.store import DEFAULT_LABEL
 FIELD = "audio_file"  # the name of the form field, as in the service that is replaced
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 BARE_TYPES = ("", "application/octet-stream", "application/ogg")  # taken for audio, as is everything under audio/
-COPY_BYTES = 256 * 1024
 LARGEST_SEED = 2**63 - 1
 UNKNOWN_NAME = {"unknown": "There is no such parameter."}
 SNR_DB = (-60.0, 100.0)
@@ -256,7 +256,7 @@ def request_id_of(environ: dict[str, Any]) -> str:
 def discard_body(request: HushRequest) -> None:
     """Reads the body to its end and forgets it, so that a client that is still sending gets to see the answer."""
     with suppress(RequestEntityTooLarge, ClientDisconnected, ParseException):
-        while request.stream.read(COPY_BYTES):
+        while request.stream.read(PIECE_BYTES):
             pass
 
 
@@ -281,7 +281,7 @@ def _from_form(request: HushRequest) -> BinaryIO:
 
 def _from_body(request: HushRequest) -> BinaryIO:
     spool = request.new_spool()
-    shutil.copyfileobj(request.stream, spool, COPY_BYTES)
+    shutil.copyfileobj(request.stream, spool, PIECE_BYTES)
     if spool.size() < (request.content_length or 0):
         raise MalformedBody(f"The body ended after {spool.size()} of {request.content_length} bytes.")
     return cast(BinaryIO, spool)

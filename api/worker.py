@@ -21,7 +21,7 @@ from api.security_headers import SECURITY_HEADERS
 
 HEAD_SECONDS = 15.0  # as nginx has it (client_header_timeout)
 ACCEPT_PAUSE_SECONDS = 0.1
-REPORT_SECONDS = 0.5  # a tenth of the shortest timeout is more than enough
+REPORT_SECONDS = 0.5  # a twentieth of the shortest timeout
 YIELD_SECONDS = 0.001  # a process that waits for a connection is awake in a twentieth of it,
 MOST_YIELDS = 4  # unless its threads hold the interpreter, for up to 5 ms
 
